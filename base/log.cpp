@@ -1,0 +1,42 @@
+#include "base/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace cairn::log {
+
+namespace {
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::debug: return spdlog::level::debug;
+    case Level::info: return spdlog::level::info;
+    case Level::warning: return spdlog::level::warn;
+    case Level::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::shared_ptr<spdlog::logger>& logger() {
+  static std::shared_ptr<spdlog::logger> instance =
+      std::make_shared<spdlog::logger>("cairnfs", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  return instance;
+}
+
+}  // namespace
+
+void configure(Level level, const std::string& file) {
+  if (!file.empty()) {
+    logger() = std::make_shared<spdlog::logger>("cairnfs", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+  }
+  logger()->set_level(to_spdlog(level));
+  logger()->flush_on(spdlog::level::info);
+  logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+}
+
+void write(Level level, std::string_view line) { logger()->log(to_spdlog(level), "{}", line); }
+
+}  // namespace cairn::log

@@ -1,0 +1,74 @@
+#include "base/memory_budget.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace cairn {
+
+MemoryBudget::Lease& MemoryBudget::Lease::operator=(Lease&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  budget_ = std::exchange(other.budget_, nullptr);
+  size_ = std::exchange(other.size_, 0);
+  return *this;
+}
+
+void MemoryBudget::Lease::release() {
+  if (budget_ != nullptr) budget_->give_back(size_);
+  budget_ = nullptr;
+  size_ = 0;
+}
+
+Result<MemoryBudget::Lease> MemoryBudget::acquire(uint64_t size_bytes, const RequestContext& context) {
+  std::unique_lock lock(mutex_);
+  if (!fits(size_bytes) && reclaim_) {
+    lock.unlock();
+    reclaim_(size_bytes);
+    lock.lock();
+  }
+  const bool granted =
+      freed_.wait_until(lock, context.stop, context.deadline, [&] { return fits(size_bytes); });
+  if (!granted) {
+    lock.unlock();
+    auto ended = context.check();
+    Error why = ended ? Error(Errc::deadline_exceeded, "took longer than its deadline") : ended.error();
+    return fail(why.in("wait for buffer memory"));
+  }
+  take(size_bytes);
+  return Lease(this, size_bytes);
+}
+
+Result<MemoryBudget::Lease> MemoryBudget::try_acquire(uint64_t size_bytes) {
+  const std::lock_guard lock(mutex_);
+  if (!fits(size_bytes)) return fail(Errc::no_space, "the memory budget of {} bytes is in use", limit_);
+  take(size_bytes);
+  return Lease(this, size_bytes);
+}
+
+uint64_t MemoryBudget::used_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+uint64_t MemoryBudget::peak_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return peak_;
+}
+
+void MemoryBudget::take(uint64_t size_bytes) {
+  used_ += size_bytes;
+  peak_ = std::max(peak_, used_);
+}
+
+void MemoryBudget::give_back(uint64_t size_bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    check(used_ >= size_bytes, "a lease gives back only what it took");
+    used_ -= size_bytes;
+  }
+  freed_.notify_all();
+}
+
+}  // namespace cairn

@@ -1,0 +1,20 @@
+#include "base/random.h"
+
+#include <sys/random.h>
+
+#include "base/check.h"
+
+namespace cairn {
+
+uint64_t KernelRandom::next_u64() {
+  uint64_t value = 0;
+  check(getrandom(&value, sizeof value, 0) == sizeof value, "getrandom(2) gives eight bytes once the pool is ready");
+  return value;
+}
+
+uint64_t SeededRandom::next_u64() {
+  const std::lock_guard lock(mutex_);
+  return engine_();
+}
+
+}  // namespace cairn

@@ -1,0 +1,173 @@
+// Files and directories as POSIX has them, over one store, with no kernel in sight: the FUSE shell translates requests
+// into these calls one to one, and so does the model test.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/request_context.h"
+#include "store/chunk_writer.h"
+#include "store/draft.h"
+#include "store/file_reader.h"
+#include "store/namespace.h"
+
+namespace cairn {
+
+// Names an in-memory node, as the kernel does: one directory, or one file at one published version. The root is 1.
+using NodeId = uint64_t;
+// Names one open file or directory.
+using HandleId = uint64_t;
+inline constexpr NodeId kRootNode = 1;
+
+struct NodeAttributes {
+  EntryId ino = 0;
+  Kind kind = Kind::file;
+  uint32_t mode = 0;  // 07777
+  uint32_t nlink = 1;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t size_bytes = 0;
+  uint64_t blocks_512 = 0;
+  Nanos mtime = 0;
+  Nanos ctime = 0;
+};
+
+// `valid_for`: how long a caller may believe the answer without asking again.
+struct NodeReply {
+  NodeId node = 0;
+  NodeAttributes attributes;
+  std::chrono::nanoseconds valid_for{0};
+};
+
+struct OpenReply {
+  HandleId handle = 0;
+  bool keep_cache = true;  // pages that were read before are still this file's
+};
+
+// Who asks: owns what it creates.
+struct Caller {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
+
+struct SetAttributes {
+  std::optional<uint32_t> mode, uid, gid;
+  std::optional<uint64_t> size_bytes;
+  std::optional<Nanos> mtime;
+  std::optional<HandleId> handle;  // ftruncate: the open file it came through
+};
+
+struct DirectoryEntry {
+  std::string name;
+  EntryId ino = 0;
+  Kind kind = Kind::file;
+};
+
+struct FileSystemStats {
+  uint64_t nodes = 0;
+  uint64_t open_handles = 0;
+  uint64_t open_drafts = 0;
+  uint64_t kept_drafts = 0;       // closed with an error: staged here, retried
+  uint64_t pending_directories = 0;
+};
+
+struct FileSystemStatfs {
+  uint64_t total_bytes = 0, free_bytes = 0;
+};
+
+// Every failure carries what POSIX wants in Error::posix or maps through to_errno() (fs/errno.h). Names are one path
+// component: more than 255 bytes is ENAMETOOLONG, anything that is not UTF-8 is EILSEQ.
+//
+// Thread-safety: all methods may be called from any thread at once; see docs/locking.md.
+// Ownership: borrows the environment, reader and writer. A node lives until forget() has given back every lookup and
+//   the last handle is released.
+// Durability: docs/semantics.md, "Durability".
+class FileSystem {
+ public:
+  // Loads the root directory and re-tries drafts that an earlier process kept.
+  static Result<std::unique_ptr<FileSystem>> open(StoreEnvironment& environment, ChunkReader& reader,
+                                                  ChunkWriter& writer, const RequestContext& context);
+  virtual ~FileSystem() = default;
+
+  // Every reply with a node counts one lookup of it.
+  virtual Result<NodeReply> lookup(NodeId parent, const std::string& name, const RequestContext& context) = 0;
+  virtual void forget(NodeId node, uint64_t lookups) = 0;
+  virtual Result<NodeReply> get_attributes(NodeId node, std::optional<HandleId> handle,
+                                           const RequestContext& context) = 0;
+  virtual Result<NodeReply> set_attributes(NodeId node, const SetAttributes& wanted, const RequestContext& context) = 0;
+
+  virtual Result<NodeReply> make_directory(NodeId parent, const std::string& name, uint32_t mode, const Caller& caller,
+                                           const RequestContext& context) = 0;
+  // Files (empty), fifos and sockets; anything else is EPERM.
+  virtual Result<NodeReply> make_node(NodeId parent, const std::string& name, Kind kind, uint32_t mode,
+                                      const Caller& caller, const RequestContext& context) = 0;
+  virtual Result<NodeReply> make_symlink(NodeId parent, const std::string& name, const std::string& target,
+                                         const Caller& caller, const RequestContext& context) = 0;
+  virtual Result<std::string> read_symlink(NodeId node, const RequestContext& context) = 0;
+  virtual Result<void> remove_file(NodeId parent, const std::string& name, const RequestContext& context) = 0;
+  virtual Result<void> remove_directory(NodeId parent, const std::string& name, const RequestContext& context) = 0;
+  virtual Result<void> rename(NodeId parent, const std::string& name, NodeId new_parent, const std::string& new_name,
+                              RenameMode mode, const RequestContext& context) = 0;
+
+  // `flags` as open(2)'s. ESTALE if another host has published a newer version than the node stands for: the kernel
+  // then looks the name up again.
+  virtual Result<OpenReply> open_file(NodeId node, int flags, const RequestContext& context) = 0;
+  // With O_EXCL: EEXIST decided by the store, for all hosts. Without, and the name taken: opens what is there.
+  virtual Result<std::pair<NodeReply, OpenReply>> create(NodeId parent, const std::string& name, uint32_t mode,
+                                                         int flags, const Caller& caller,
+                                                         const RequestContext& context) = 0;
+  virtual Result<size_t> read(HandleId handle, uint64_t offset, MutableByteView out, const RequestContext& context) = 0;
+  // O_APPEND handles write at the end, whatever `offset` says.
+  virtual Result<size_t> write(HandleId handle, uint64_t offset, ByteView bytes, const RequestContext& context) = 0;
+  // A write of the page cache (a shared mapping), which belongs to the node and to no handle.
+  virtual Result<size_t> write_back(NodeId node, uint64_t offset, ByteView bytes, const RequestContext& context) = 0;
+  // fallocate(2) with its mode flags.
+  virtual Result<void> allocate(HandleId handle, int mode, uint64_t offset, uint64_t length,
+                                const RequestContext& context) = 0;
+  // SEEK_DATA and SEEK_HOLE.
+  virtual Result<uint64_t> seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) = 0;
+  // close(2) of one descriptor: publishes what is unpublished.
+  virtual Result<void> flush(HandleId handle, const RequestContext& context) = 0;
+  // fsync(2) and fdatasync(2): publishes too.
+  virtual Result<void> sync(HandleId handle, const RequestContext& context) = 0;
+  // The last descriptor and mapping are gone. Publishes what a mapping left after the last flush.
+  virtual void release(HandleId handle) = 0;
+
+  virtual Result<HandleId> open_directory(NodeId node, const RequestContext& context) = 0;
+  // Entries from `offset` on, "." and ".." first, of the listing that open_directory took. `plus` also looks each up
+  // (directories excepted), which counts a lookup for each entry that `emit` takes; emit answers false when full.
+  using Emit = std::function<bool(const DirectoryEntry& entry, const std::optional<NodeReply>& reply, uint64_t next)>;
+  virtual Result<void> read_directory(HandleId handle, uint64_t offset, bool plus, const Emit& emit,
+                                      const RequestContext& context) = 0;
+  virtual Result<void> sync_directory(NodeId node, const RequestContext& context) = 0;
+  virtual void release_directory(HandleId handle) = 0;
+
+  // user.* and, for what cp -a and rsync -X bring, any other namespace but system.* and security.capability.
+  virtual Result<std::string> get_xattr(NodeId node, const std::string& name, const RequestContext& context) = 0;
+  virtual Result<std::vector<std::string>> list_xattrs(NodeId node, const RequestContext& context) = 0;
+  // `flags`: 0, XATTR_CREATE or XATTR_REPLACE.
+  virtual Result<void> set_xattr(NodeId node, const std::string& name, const std::string& value, int flags,
+                                 const RequestContext& context) = 0;
+  virtual Result<void> remove_xattr(NodeId node, const std::string& name, const RequestContext& context) = 0;
+
+  virtual Result<FileSystemStatfs> statfs(const RequestContext& context) = 0;
+
+  // Where verified pages that nobody asked for yet may be put, per node; nullptr: nowhere. Set once, before requests.
+  using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes)>;
+  virtual void set_page_sink(NodePageSink sink) = 0;
+
+  // For the control socket: the live entry at a path below the root, following no symlinks.
+  virtual Result<Entry> entry_at(const std::string& path, const RequestContext& context) = 0;
+
+  // Publishes every dirty draft and pending change, as far as `context` allows; keeps the rest for the next mount.
+  virtual Result<void> shut_down(const RequestContext& context) = 0;
+
+  [[nodiscard]] virtual FileSystemStats stats() const = 0;
+};
+
+}  // namespace cairn

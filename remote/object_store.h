@@ -1,0 +1,65 @@
+// Objects elsewhere: the only way bytes enter or leave this machine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/request_context.h"
+#include "base/result.h"
+
+namespace cairn {
+
+// Part of an object. `length` may reach past the object's end: the answer is then shorter.
+struct ByteRange {
+  uint64_t offset = 0;
+  std::optional<uint64_t> length;  // nullopt: to the end
+};
+
+struct ObjectInfo {
+  std::string key;
+  uint64_t size_bytes = 0;
+};
+
+struct ListPage {
+  std::vector<ObjectInfo> objects;  // in bytewise order of key
+  bool more = false;                // call again with start_after = objects.back().key
+};
+
+// A flat set of immutable objects under slash-separated keys ([A-Za-z0-9._-]+ between slashes, no "." or "..").
+//
+// Thread-safety: all methods may be called from any thread at once.
+// Ownership: arguments are borrowed for the call; results are the caller's.
+// Failures: unavailable, deadline_exceeded (a put may then have happened or not), cancelled, permission_denied,
+//   read_only, no_space, io, and invalid_argument for a malformed key; others as each method says.
+//   Every method returns soon after its context's deadline or stop.
+// Durability: put_if_absent and remove return only when the result survives the loss of this machine's power.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  // The bytes of `range`; a range that starts at or past the end gives an empty buffer. Failures: not_found.
+  virtual Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) = 0;
+
+  // Creates the object, whole or not at all. Of many racers for one key exactly one succeeds; the others get
+  // already_exists, and from then on every reader sees the winner's bytes.
+  virtual Result<void> put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) = 0;
+
+  // Failures: not_found.
+  virtual Result<ObjectInfo> head(const std::string& key, const RequestContext& context) = 0;
+
+  // At most `limit` (>= 1) objects whose keys start with `prefix` and sort after `start_after`. Read-after-write
+  // consistent. Not a snapshot across pages.
+  virtual Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
+                                const RequestContext& context) = 0;
+
+  // Removes the object; removing what is not there succeeds.
+  virtual Result<void> remove(const std::string& key, const RequestContext& context) = 0;
+
+  // "dir:/srv/models": for messages and status; never holds a secret.
+  [[nodiscard]] virtual std::string describe() const = 0;
+};
+
+}  // namespace cairn

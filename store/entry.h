@@ -1,0 +1,82 @@
+// One name in a directory, as the rest of the program sees it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "store/manifest.h"
+
+namespace cairn {
+
+enum class Kind { file, directory, symlink, fifo, socket };
+
+// Where a version's bytes are: inside the entry, in chunks listed inside the entry, or in chunks listed in a manifest
+// object. Content of size 0 is an empty inline buffer.
+using Content = std::variant<SharedBuffer, ManifestPtr, Digest>;
+
+// One published content. Immutable and shared: two states that list the same version share the object, which is how a
+// delta knows what it need not repeat. Its number is its place in Entry::versions.
+struct Version {
+  Nanos published = 0;
+  Nanos mtime = 0;
+  uint64_t size_bytes = 0;
+  std::string host;
+  uint64_t session = 0;
+  uint32_t chunks_new = 0;
+  uint32_t chunks_shared = 0;
+  uint64_t stored_bytes = 0;
+  Content content = SharedBuffer{};
+};
+using VersionPtr = std::shared_ptr<const Version>;
+
+struct Attributes {
+  uint32_t mode = 0;  // 07777
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  Nanos mtime = 0;
+  Nanos ctime = 0;
+  std::map<std::string, std::string> xattrs;
+
+  bool operator==(const Attributes&) const = default;
+};
+
+struct Entry;
+using EntryPtr = std::shared_ptr<const Entry>;
+
+// The unfinished second half of a rename between directories (docs/format.md, "Moves").
+struct Move {
+  EntryId directory = 0;
+  std::string name;
+  EntryPtr replacement;  // nullptr: the old name goes
+};
+
+struct Entry {
+  EntryId id = 0;
+  Kind kind = Kind::file;
+  Attributes attributes;  // not for directories
+  std::string target;     // symlinks
+  VersionNumber first_version = 1;
+  std::vector<VersionPtr> versions;  // oldest first
+  std::optional<Nanos> deleted;      // set: the name is free and only the history is left
+  std::optional<Move> move;
+
+  [[nodiscard]] VersionPtr current() const { return versions.empty() ? nullptr : versions.back(); }
+  [[nodiscard]] VersionNumber current_number() const { return first_version + versions.size() - 1; }
+  // nullptr if there is no such version, or no longer.
+  [[nodiscard]] VersionPtr version(VersionNumber number) const;
+  [[nodiscard]] uint64_t size_bytes() const { return versions.empty() ? 0 : versions.back()->size_bytes; }
+
+  // This entry with `version` published: appended, or in place of the current one when that is of the same session;
+  // never more than `keep_versions` are kept.
+  [[nodiscard]] Entry with_version(VersionPtr version, size_t keep_versions) const;
+  // This entry with the history of `replaced`, the file that stood under its new name, put in front of its own.
+  [[nodiscard]] Entry over(const Entry& replaced, size_t keep_versions) const;
+};
+
+}  // namespace cairn

@@ -1,0 +1,68 @@
+// What the store's classes work with: the outside worlds they were given, and the settings they share.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/memory_budget.h"
+#include "base/random.h"
+#include "cache/block_cache.h"
+#include "cache/staging_area.h"
+#include "remote/object_store.h"
+#include "store/store_format.h"
+
+namespace cairn {
+
+struct StoreOptions {
+  std::string host;                                   // recorded with every version and record
+  std::chrono::nanoseconds revalidate{std::chrono::seconds(1)};     // how old a directory view an open may use
+  std::chrono::nanoseconds commit_delay{std::chrono::seconds(1)};   // how long commit_soon may wait
+  std::chrono::nanoseconds operation_timeout{std::chrono::seconds(60)};  // for work that no caller waits for
+  uint32_t prefetch_chunks = 16;                      // how far ahead of a sequential reader, at most
+  int compression_level = 1;                          // zstd's
+  bool verify_digest = false;                         // check SHA-256 besides XXH3 on every fetched chunk
+  bool read_only = false;
+};
+
+// Counted by the store's classes, shown by `cairnfs status`. Monotonic since the daemon's start.
+struct StoreCounters {
+  std::atomic<uint64_t> chunks_fetched{0};
+  std::atomic<uint64_t> fetched_bytes{0};       // encoded, as they crossed the wire
+  std::atomic<uint64_t> chunks_prefetched{0};   // of chunks_fetched
+  std::atomic<uint64_t> chunks_sent{0};
+  std::atomic<uint64_t> sent_bytes{0};          // encoded
+  std::atomic<uint64_t> chunks_shared{0};       // found already stored, not sent
+  std::atomic<uint64_t> shared_bytes{0};        // plain
+  std::atomic<uint64_t> corrupt_objects{0};     // refused: digest or grammar
+  std::atomic<uint64_t> commits{0};
+  std::atomic<uint64_t> commit_races{0};        // lost to another host, and repeated
+  std::atomic<uint64_t> dropped_changes{0};     // commit_soon changes that another host's made impossible
+  std::atomic<uint64_t> versions_published{0};
+  std::atomic<uint64_t> publish_failures{0};    // close/fsync that returned an error
+};
+
+// References are borrowed and outlive every object made with this environment.
+// Thread-safety: const but for the counters, which are atomic.
+struct StoreEnvironment {
+  ObjectStore& objects;
+  BlockCache& cache;
+  StagingArea& staging;
+  MemoryBudget& memory;
+  Executor& io;        // blocking remote calls: fetches and sends
+  Executor& compute;   // digests and codecs, about one thread per core
+  const Clock& clock;
+  Random& random;
+  StoreFormat format;  // of the store that was opened
+  StoreOptions options;
+  StoreCounters counters;
+
+  [[nodiscard]] RequestContext background(Cause cause) const {
+    return RequestContext::within(options.operation_timeout, cause);
+  }
+};
+
+}  // namespace cairn
