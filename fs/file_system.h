@@ -74,6 +74,15 @@ struct FileSystemStats {
   uint64_t open_drafts = 0;
   uint64_t kept_drafts = 0;       // closed with an error: staged here, retried
   uint64_t pending_directories = 0;
+  uint64_t read_bytes = 0;          // answered to read(): what the callers saw, wherever it came from
+  uint64_t written_bytes = 0;       // taken by write() and write_back()
+};
+
+// A file whose close or fsync failed: its newest bytes are on this machine only, and are retried.
+struct UnpublishedFile {
+  std::string path;   // below the root, as it was known when it was opened
+  uint64_t size_bytes = 0;
+  std::string error;  // why the last attempt failed
 };
 
 struct FileSystemStatfs {
@@ -168,6 +177,8 @@ class FileSystem {
   virtual Result<void> shut_down(const RequestContext& context) = 0;
 
   [[nodiscard]] virtual FileSystemStats stats() const = 0;
+  // FileSystemStats::kept_drafts of them, for status.
+  [[nodiscard]] virtual std::vector<UnpublishedFile> unpublished() const = 0;
 };
 
 }  // namespace cairn
