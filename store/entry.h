@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -13,6 +14,11 @@
 #include "store/manifest.h"
 
 namespace cairn {
+
+// What a name in a directory may be: 1 … 255 bytes of valid UTF-8 without "/" and NUL, and not "." or "..".
+bool is_valid_name(std::string_view name);
+// Well-formed UTF-8 as RFC 3629 has it: no surrogates, no overlong forms.
+bool is_valid_utf8(std::string_view text);
 
 enum class Kind { file, directory, symlink, fifo, socket };
 

@@ -23,8 +23,7 @@ struct Record {
 };
 
 // The object's bytes. `before` is the state that `record.changes` alter: versions which it already lists under any name
-// that this record changes are written as references into it, by identity of the Version objects. Ignored for snapshots.
-Buffer encode_record(const Record& record, const DirectoryState& before, uint32_t chunk_size);
+// that X(const Record& record, const DirectoryState& before, uint32_t chunk_size);
 
 // Checks digest, grammar, and that it is record `number` of `directory`; resolves references into `before`.
 // Versions taken over share their Version objects with `before`. Failures: corrupt, unsupported.
@@ -42,7 +41,8 @@ struct EncodedManifest {
   Digest id;
   Buffer object;
 };
-EncodedManifest encode_manifest(const Manifest& manifest, uint32_t chunk_size);
+// Failures: no_space (a chunk list beyond kMaxMessageBytes of envelope.h).
+Result<EncodedManifest> encode_manifest(const Manifest& manifest, uint32_t chunk_size);
 // Failures: corrupt (digest, grammar, or not the manifest named `id`), unsupported.
 Result<Manifest> decode_manifest(ByteView object, const Digest& id, uint32_t chunk_size);
 

@@ -1,0 +1,34 @@
+// What records and manifests are wrapped in: a kind, a version, a codec, sizes, and a digest over all of it
+// (docs/format.md, "Envelope").
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/result.h"
+
+namespace cairn {
+
+// Four bytes that say what an object is before anything else is believed of it.
+using Magic = std::array<char, 4>;
+inline constexpr Magic kRecordMagic = {'C', 'F', 'S', 'r'};
+inline constexpr Magic kManifestMagic = {'C', 'F', 'S', 'm'};
+
+// Magic, version, codec, two zero bytes, message size, payload size.
+inline constexpr size_t kEnvelopeHeaderBytes = 24;
+inline constexpr size_t kEnvelopeBytes = kEnvelopeHeaderBytes + sizeof(Digest);
+
+// No message is longer: about two million names in one directory, or 22 million chunks in one file.
+inline constexpr uint64_t kMaxMessageBytes = 1ULL << 30;
+
+// The object for `message`, compressed where that makes it smaller. Deterministic for one zstd version.
+// Failures: no_space (longer than kMaxMessageBytes).
+Result<Buffer> seal_envelope(const Magic& magic, ByteView message);
+
+// The message in `object`. Safe on hostile bytes: the digest is checked before the payload is looked at, and memory is
+// taken only for sizes that the payload can really reach. Failures: corrupt; unsupported (a newer version or codec).
+Result<Buffer> open_envelope(const Magic& magic, ByteView object);
+
+}  // namespace cairn
