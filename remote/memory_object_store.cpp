@@ -1,0 +1,78 @@
+#include "remote/memory_object_store.h"
+
+#include <algorithm>
+
+#include "remote/object_key.h"
+
+namespace cairn {
+
+namespace {
+
+// The part of an object of `size` bytes that `range` names.
+ByteView part_of(ByteView whole, const ByteRange& range) {
+  const uint64_t offset = std::min<uint64_t>(range.offset, whole.size());
+  const uint64_t rest = whole.size() - offset;
+  return whole.subspan(offset, std::min(rest, range.length.value_or(rest)));
+}
+
+}  // namespace
+
+Result<SharedBuffer> MemoryObjectStore::find(const std::string& key, const RequestContext& context) const {
+  if (auto valid = check_key(key); !valid) return fail(std::move(valid).error());
+  if (auto live = context.check(); !live) return fail(std::move(live).error());
+  const std::lock_guard lock(mutex_);
+  const auto found = objects_.find(key);
+  if (found == objects_.end()) return fail(Errc::not_found, "no such object");
+  return found->second;
+}
+
+Result<Buffer> MemoryObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
+  auto object = find(key, context);
+  if (!object) return fail(object.error().in("get " + key));
+  return Buffer::copy_of(part_of((*object)->view(), range));
+}
+
+Result<void> MemoryObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
+  const auto existing = find(key, context);
+  if (existing) return fail(Errc::already_exists, "put {}: already there", key);
+  if (existing.error().code() != Errc::not_found) return fail(existing.error().in("put " + key));
+  auto object = std::make_shared<const Buffer>(Buffer::copy_of(bytes));
+  const std::lock_guard lock(mutex_);
+  if (!objects_.try_emplace(key, std::move(object)).second) {
+    return fail(Errc::already_exists, "put {}: already there", key);
+  }
+  return {};
+}
+
+Result<ObjectInfo> MemoryObjectStore::head(const std::string& key, const RequestContext& context) {
+  const auto object = find(key, context);
+  if (!object) return fail(object.error().in("head " + key));
+  return ObjectInfo{key, (*object)->size()};
+}
+
+Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
+                                         const RequestContext& context) {
+  if (auto valid = check_key_prefix(prefix); !valid) return fail(valid.error().in("list"));
+  if (auto live = context.check(); !live) return fail(live.error().in("list " + prefix));
+  const std::lock_guard lock(mutex_);
+  auto next = start_after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(start_after);
+  ListPage page;
+  for (; next != objects_.end() && next->first.starts_with(prefix); ++next) {
+    if (page.objects.size() == limit) {
+      page.more = true;
+      break;
+    }
+    page.objects.push_back({next->first, next->second->size()});
+  }
+  return page;
+}
+
+Result<void> MemoryObjectStore::remove(const std::string& key, const RequestContext& context) {
+  if (auto valid = check_key(key); !valid) return fail(valid.error().in("remove"));
+  if (auto live = context.check(); !live) return fail(live.error().in("remove " + key));
+  const std::lock_guard lock(mutex_);
+  objects_.erase(key);
+  return {};
+}
+
+}  // namespace cairn
