@@ -167,7 +167,9 @@ class FileSystem {
   virtual Result<FileSystemStatfs> statfs(const RequestContext& context) = 0;
 
   // Where verified pages that nobody asked for yet may be put, per node; nullptr: nowhere. Set once, before requests.
-  using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes)>;
+  // `bytes` lie within `chunk`, which may be held until they are delivered; see store/file_reader.h, PageSink.
+  using NodePageSink =
+      std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
 
   // For the control socket: the live entry at a path below the root, following no symlinks.

@@ -11,9 +11,10 @@ namespace cairn {
 
 class Prefetcher;
 
-// Receives file bytes that are verified and were not asked for yet, for the kernel's page cache. Called from a thread
-// that holds no lock of ours; may block for as long as the kernel needs.
-using PageSink = std::function<void(uint64_t offset, ByteView bytes)>;
+// Receives file bytes that are verified and were not asked for yet, for the kernel's page cache. `bytes` lie within
+// `chunk`, which the sink may hold until they are delivered (it counts against the memory budget meanwhile). Called from
+// a pool thread that fetches need too, holding no lock of ours: it must queue or drop, not wait for the kernel.
+using PageSink = std::function<void(uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
 
 // Shared by all who have this version open: the pattern of their reads together steers the prefetch.
 // Thread-safety: all methods may be called from any thread.
