@@ -5,9 +5,9 @@
 
 namespace cairn {
 
-void check_failed(std::string_view what, const std::source_location& where) {
-  std::fprintf(stderr, "cairnfs: broken invariant: %.*s (%s:%u)\n", static_cast<int>(what.size()), what.data(),
-               where.file_name(), static_cast<unsigned>(where.line()));
+void check_failed(std::string_view what, CodeLocation where) {
+  std::fprintf(stderr, "cairnfs: broken invariant: %.*s (%s:%d)\n", static_cast<int>(what.size()), what.data(),
+               where.file, where.line);
   std::abort();
 }
 

@@ -23,7 +23,7 @@ std::string_view to_string(Errc code) {
     case Errc::unsupported: return "unsupported";
     case Errc::io: return "i/o error";
   }
-  check_failed("an Errc has a name", std::source_location::current());
+  check_failed("an Errc has a name");
 }
 
 std::string Error::to_string() const { return fmt::format("{}: {}", cairn::to_string(code_), message_); }

@@ -22,7 +22,7 @@ format::Kind proto_kind(Kind kind) {
     case Kind::fifo: return format::KIND_FIFO;
     case Kind::socket: return format::KIND_SOCKET;
   }
-  check_failed("a Kind has a number in the format", std::source_location::current());
+  check_failed("a Kind has a number in the format");
 }
 
 std::optional<Kind> kind_of(format::Kind kind) {
