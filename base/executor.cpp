@@ -21,26 +21,31 @@ Executor::~Executor() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Executor::submit(Task task) {
+void Executor::submit(Task task) { submit_to(tasks_, std::move(task)); }
+
+void Executor::submit_urgent(Task task) { submit_to(urgent_, std::move(task)); }
+
+void Executor::submit_to(std::deque<Task>& queue, Task task) {
   {
     const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
+    queue.push_back(std::move(task));
   }
   wake_.notify_one();
 }
 
 size_t Executor::queued() const {
   const std::lock_guard lock(mutex_);
-  return tasks_.size();
+  return urgent_.size() + tasks_.size();
 }
 
 void Executor::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;  // stopping, and all that was queued has run
-    Task task = std::move(tasks_.front());
-    tasks_.pop_front();
+    wake_.wait(lock, [this] { return stopping_ || !urgent_.empty() || !tasks_.empty(); });
+    std::deque<Task>& queue = urgent_.empty() ? tasks_ : urgent_;
+    if (queue.empty()) return;  // stopping, and all that was queued has run
+    Task task = std::move(queue.front());
+    queue.pop_front();
     lock.unlock();
     task();
     task = nullptr;  // what it captured goes before the lock is taken again

@@ -1,4 +1,4 @@
-// A fixed set of threads that run tasks in order of arrival.
+// A fixed set of threads that run tasks in order of arrival, urgent ones first.
 #pragma once
 
 #include <condition_variable>
@@ -25,15 +25,19 @@ class Executor {
   using Task = std::function<void()>;
   // Queues `task`. The queue has no bound: callers bound what they submit (MemoryBudget, windows).
   void submit(Task task);
+  // Queues `task` in front of all that submit() queued: for what a caller is waiting for.
+  void submit_urgent(Task task);
   [[nodiscard]] size_t queued() const;
 
  private:
   void run();
+  void submit_to(std::deque<Task>& queue, Task task);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> tasks_;  // guarded by mutex_
-  bool stopping_ = false;   // guarded by mutex_
+  std::deque<Task> urgent_;  // guarded by mutex_
+  std::deque<Task> tasks_;   // guarded by mutex_
+  bool stopping_ = false;    // guarded by mutex_
   std::vector<std::thread> threads_;
 };
 

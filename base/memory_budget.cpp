@@ -21,15 +21,22 @@ void MemoryBudget::Lease::release() {
   size_ = 0;
 }
 
+void MemoryBudget::Lease::shrink_to(uint64_t size_bytes) {
+  check(size_bytes <= size_, "a lease only shrinks");
+  if (budget_ != nullptr) budget_->give_back(size_ - size_bytes);
+  size_ = size_bytes;
+}
+
 Result<MemoryBudget::Lease> MemoryBudget::acquire(uint64_t size_bytes, const RequestContext& context) {
   std::unique_lock lock(mutex_);
+  ++waiting_;
   if (!fits(size_bytes) && reclaim_) {
     lock.unlock();
     reclaim_(size_bytes);
     lock.lock();
   }
-  const bool granted =
-      freed_.wait_until(lock, context.stop, context.deadline, [&] { return fits(size_bytes); });
+  const bool granted = freed_.wait_until(lock, context.stop, context.deadline, [&] { return fits(size_bytes); });
+  --waiting_;
   if (!granted) {
     lock.unlock();
     auto ended = context.check();
@@ -55,6 +62,11 @@ uint64_t MemoryBudget::used_bytes() const {
 uint64_t MemoryBudget::peak_bytes() const {
   const std::lock_guard lock(mutex_);
   return peak_;
+}
+
+bool MemoryBudget::contended() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_ > 0;
 }
 
 void MemoryBudget::take(uint64_t size_bytes) {

@@ -27,6 +27,8 @@ class MemoryBudget {
     Lease& operator=(Lease&& other) noexcept;
     ~Lease() { release(); }
     void release();
+    // Gives back what is over `size_bytes`.
+    void shrink_to(uint64_t size_bytes);
     [[nodiscard]] uint64_t size_bytes() const { return size_; }
 
    private:
@@ -47,6 +49,8 @@ class MemoryBudget {
   [[nodiscard]] uint64_t limit_bytes() const { return limit_; }
   [[nodiscard]] uint64_t used_bytes() const;
   [[nodiscard]] uint64_t peak_bytes() const;
+  // Somebody waits in acquire(): not the time to keep idle buffers.
+  [[nodiscard]] bool contended() const;
 
  private:
   bool fits(uint64_t size_bytes) const { return used_ == 0 || used_ + size_bytes <= limit_; }
@@ -57,8 +61,9 @@ class MemoryBudget {
   std::function<void(uint64_t)> reclaim_;
   mutable std::mutex mutex_;
   std::condition_variable_any freed_;
-  uint64_t used_ = 0;  // guarded by mutex_
-  uint64_t peak_ = 0;  // guarded by mutex_
+  uint64_t used_ = 0;   // guarded by mutex_
+  uint64_t peak_ = 0;   // guarded by mutex_
+  size_t waiting_ = 0;  // guarded by mutex_; counts from before the reclaimer is asked
 };
 
 }  // namespace cairn
