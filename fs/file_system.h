@@ -168,6 +168,9 @@ class FileSystem {
 
   // Where verified pages that nobody asked for yet may be put, per node; nullptr: nowhere. Set once, before requests.
   // `bytes` lie within `chunk`, which may be held until they are delivered; see store/file_reader.h, PageSink.
+  // A call without bytes comes before the node's bytes may change (its first open for writing, a truncate): drop what
+  // is queued for the node, and return once none of it can reach the kernel any more. Never made while a page of the
+  // node is being written, so waiting for the kernel is safe here.
   using NodePageSink =
       std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
