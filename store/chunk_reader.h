@@ -1,24 +1,37 @@
 // Chunks by reference: from memory, the local cache or the store, each fetched once and checked before anyone sees it.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <unordered_map>
 
 #include "store/environment.h"
+#include "store/kept_chunks.h"
 #include "store/manifest.h"
 
 namespace cairn {
 
-// Thread-safety: all methods may be called from any thread; no lock is held while waiting or fetching.
+// A fetch is a flight: an io thread runs it, whoever wants the chunk waits for it to land. Memory for a flight is taken
+// by the thread that asks for it, before it starts and while it holds no other, so that pool threads never wait for
+// memory and nobody waits for memory with memory in hand.
+//
+// Thread-safety: all methods may be called from any thread; no lock is held while waiting or fetching. One ChunkReader
+//   per environment: it is the budget's reclaimer.
 // Ownership: buffers are shared and count against the MemoryBudget until the last holder lets go; recently used ones
-//   are kept as long as nobody else needs the memory.
-// Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (after a second fetch also
+//   are kept, in at most half of the budget, as long as nobody else needs the memory.
+// Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (after a second fetch
+// also
 //   failed its check), those of ObjectStore. A waiter whose own context ends leaves; the fetch goes on for the others
 //   and is cancelled when nobody is left.
 class ChunkReader {
  public:
   explicit ChunkReader(StoreEnvironment& environment);
+  // Cancels what is under way and waits for its end.
   ~ChunkReader();
+  ChunkReader(const ChunkReader&) = delete;
+  ChunkReader& operator=(const ChunkReader&) = delete;
 
   // Copies the chunk's bytes from `offset` on into `out`. Tries memory, then the cache's blocks (only those touched),
   // then fetches the whole chunk (one fetch, however many callers).
@@ -28,9 +41,12 @@ class ChunkReader {
   Result<SharedBuffer> fetch(const ChunkRef& chunk, const RequestContext& context);
 
   // Starts to bring the chunk into memory and cache; never waits. `done` is called exactly once from any thread, with
-  // the chunk or the reason why not (no_space: the memory budget is in use; ask again later).
+  // the chunk or the reason why not (no_space: prefetches fill their half of the memory budget; ask again later).
   using Done = std::function<void(Result<SharedBuffer>)>;
   void prefetch(const ChunkRef& chunk, Done done);
+
+  // A prefetched chunk has gone where it was wanted: it need not be spared any longer.
+  void mark_read(const ChunkRef& chunk);
 
   // In memory, in the cache, or on its way.
   [[nodiscard]] bool is_local(const ChunkRef& chunk) const;
@@ -39,7 +55,40 @@ class ChunkReader {
   void drop_memory();
 
  private:
+  // Where a flight may find the chunk: a reader that just missed in the cache need not look again.
+  enum class Source { cache_or_store, store };
+  struct Flight;
+  using FlightPtr = std::shared_ptr<Flight>;
+
+  SharedBuffer use_kept(const ChunkRef& chunk);
+  Result<SharedBuffer> fly(const ChunkRef& chunk, Source source, const RequestContext& context);
+  FlightPtr join(const ChunkRef& chunk);
+  FlightPtr join_or_launch(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
+  FlightPtr join_locked(const ChunkRef& chunk);
+  FlightPtr launch_locked(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
+  Result<SharedBuffer> wait(const FlightPtr& flight, const RequestContext& context);
+  bool leave_locked(const FlightPtr& flight);
+
+  bool attach_locked(const ChunkRef& chunk, Done& done);
+  Result<MemoryBudget::Lease> lease_for_prefetch(uint64_t size_bytes);
+
+  void submit_locked(const FlightPtr& flight);
+  void run(const FlightPtr& flight);
+  Result<SharedBuffer> bring(Flight& flight);
+  Result<Buffer> fetch_verified(const ChunkRef& chunk, const RequestContext& context);
+  Result<Buffer> fetch_once(const ChunkRef& chunk, const RequestContext& context);
+  Result<void> verify(const ChunkRef& chunk, ByteView plain) const;
+  void land(const FlightPtr& flight, Result<SharedBuffer> outcome);
+  void reclaim(uint64_t wanted_bytes);
+
   StoreEnvironment& environment_;
+  mutable std::mutex mutex_;
+  std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_;  // guarded by mutex_; those that may be joined
+  KeptChunks kept_;                                             // guarded by mutex_
+  uint64_t prefetching_bytes_ = 0;                              // guarded by mutex_; leased to prefetches in flight
+  size_t tasks_ = 0;                                            // guarded by mutex_; in the io pool
+  bool ending_ = false;                                         // guarded by mutex_
+  std::condition_variable idle_;
 };
 
 }  // namespace cairn
