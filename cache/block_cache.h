@@ -10,12 +10,12 @@
 namespace cairn {
 
 struct BlockCacheStats {
-  uint64_t hits = 0;              // reads answered
-  uint64_t misses = 0;            // reads of chunks that are not here
-  uint64_t corrupt = 0;           // blocks whose bytes did not match: dropped, and counted as misses too
+  uint64_t hits = 0;     // reads answered
+  uint64_t misses = 0;   // reads of chunks that are not here
+  uint64_t corrupt = 0;  // blocks whose bytes did not match: dropped, and counted as misses too
   uint64_t evicted_chunks = 0;
-  uint64_t dropped_puts = 0;      // puts given up because the disk was full or the queue was long
-  uint64_t used_bytes = 0;        // on disk
+  uint64_t dropped_puts = 0;  // puts given up because the disk was full or the queue was long
+  uint64_t used_bytes = 0;    // on disk
   uint64_t capacity_bytes = 0;
   uint64_t chunks = 0;
 };

@@ -1,0 +1,25 @@
+// One process at a time for a local directory.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "cache/local_files.h"
+
+namespace cairn {
+
+// Holds `<directory>/lock` with flock(2) until it goes; the kernel lets go of it when the process dies, however it
+// dies. The file names the holder's pid for whoever comes second. Taken by each part of the cache directory for its own
+// folder, so that parts can live together or apart; not inherited across fork().
+class DirectoryLock {
+ public:
+  // Failures: conflict ("cache directory '<shown_as>' is in use by pid N: …"), permission_denied, no_space, io.
+  static Result<DirectoryLock> take(const std::string& directory, const std::string& shown_as);
+
+ private:
+  explicit DirectoryLock(UniqueFd file) : file_(std::move(file)) {}
+
+  UniqueFd file_;
+};
+
+}  // namespace cairn

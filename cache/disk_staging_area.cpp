@@ -1,0 +1,166 @@
+#include "cache/disk_staging_area.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+#include "base/digest.h"
+#include "base/log.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::string_view kDataSuffix = ".data";
+constexpr std::string_view kKeptSuffix = ".kept";
+
+// <checksum of the description, 32 hex digits>\n<description>
+std::string seal(std::string_view description) {
+  return fmt::format("{}\n{}", xxh3_128(as_bytes(description)).hex(), description);
+}
+
+Result<std::string> unseal(std::string_view sealed) {
+  const size_t line_end = sealed.find('\n');
+  if (line_end == std::string_view::npos) return fail(Errc::corrupt, "no checksum line");
+  const std::string_view description = sealed.substr(line_end + 1);
+  if (xxh3_128(as_bytes(description)).hex() != sealed.substr(0, line_end)) return fail(Errc::corrupt, "wrong checksum");
+  return std::string(description);
+}
+
+void remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return;
+  log::warning("{}", error_from_errno(errno, fmt::format("remove '{}'", path)).message());
+}
+
+// The stem is `<directory>/<n>`; the two files of a staging file are named after it.
+class DiskStagingFile final : public StagingFile {
+ public:
+  DiskStagingFile(std::string stem, UniqueFd data, bool kept)
+      : stem_(std::move(stem)), data_(std::move(data)), kept_(kept) {}
+  ~DiskStagingFile() override {
+    if (!kept_) remove_file(stem_ + std::string(kDataSuffix));
+  }
+
+  [[nodiscard]] int fd() const override { return data_.get(); }
+
+  // The bytes first: a description must never be found without them.
+  Result<void> keep(std::string_view description) override {
+    if (::fsync(data_.get()) != 0)
+      return fail(error_from_errno(errno, fmt::format("fsync '{}{}'", stem_, kDataSuffix)));
+    auto written = replace_file(stem_ + std::string(kKeptSuffix), seal(description));
+    if (!written) return fail(std::move(written).error().in("keep staging file"));
+    kept_ = true;
+    return {};
+  }
+
+  void release() override {
+    remove_file(stem_ + std::string(kKeptSuffix));
+    kept_ = false;
+  }
+
+ private:
+  const std::string stem_;
+  const UniqueFd data_;
+  bool kept_;
+};
+
+// "17.data" -> 17.
+std::optional<uint64_t> number_of(const std::string& file_name) {
+  uint64_t number = 0;
+  const char* end = file_name.data() + file_name.size();
+  const auto parsed = std::from_chars(file_name.data(), end, number);
+  if (parsed.ec != std::errc() || *parsed.ptr != '.') return std::nullopt;
+  return number;
+}
+
+Result<std::vector<uint64_t>> numbers_in(const std::string& directory) {
+  std::vector<uint64_t> numbers;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (const auto number = number_of(entry->path().filename().string())) numbers.push_back(*number);
+  }
+  if (error) return fail(error_from_errno(error.value(), fmt::format("list '{}'", directory)));
+  std::ranges::sort(numbers);
+  numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
+  return numbers;
+}
+
+bool is_present(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+// Removes a staging file that nobody was promised; how many bytes of the disk it held.
+uint64_t discard(const std::string& stem) {
+  const std::string data = stem + std::string(kDataSuffix);
+  struct stat status {};
+  const bool found = ::stat(data.c_str(), &status) == 0;
+  remove_file(data);
+  remove_file(stem + std::string(kKeptSuffix) + ".tmp");
+  return found ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+Result<KeptStagingFile> take(const std::string& stem) {
+  auto sealed = read_whole_file(stem + std::string(kKeptSuffix));
+  if (!sealed) return fail(std::move(sealed).error());
+  auto description = unseal(*sealed);
+  if (!description) return fail(std::move(description).error());
+  auto data = open_file(stem + std::string(kDataSuffix), O_RDWR);
+  if (!data) return fail(std::move(data).error());
+  return KeptStagingFile{std::move(*description), std::make_unique<DiskStagingFile>(stem, std::move(*data), true)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path) {
+  std::string directory = path + "/staging";
+  if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
+  auto lock = DirectoryLock::take(directory, path);
+  if (!lock) return fail(std::move(lock).error());
+  auto found = numbers_in(directory);
+  if (!found) return fail(std::move(found).error());
+  const uint64_t first_free = found->empty() ? 1 : found->back() + 1;
+  std::unique_ptr<DiskStagingArea> area(new DiskStagingArea(std::move(directory), std::move(*lock), first_free));
+  area->found_ = std::move(*found);
+  return area;
+}
+
+Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
+  std::string stem = fmt::format("{}/{}", directory_, next_++);
+  auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
+  if (!data) return fail(std::move(data).error().in("create staging file"));
+  return std::make_unique<DiskStagingFile>(std::move(stem), std::move(*data), false);
+}
+
+Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
+  std::lock_guard lock(found_mutex_);
+  std::vector<KeptStagingFile> kept;
+  size_t discarded_files = 0;
+  uint64_t discarded_bytes = 0;
+  for (const uint64_t number : std::exchange(found_, {})) {
+    const std::string stem = fmt::format("{}/{}", directory_, number);
+    if (!is_present(stem + std::string(kKeptSuffix))) {
+      discarded_bytes += discard(stem);
+      ++discarded_files;
+      continue;
+    }
+    auto taken = take(stem);
+    if (taken) {
+      kept.push_back(std::move(*taken));
+    } else {
+      log::error("staging file '{}{}' was kept but cannot be used, and stays where it is: {}", stem, kDataSuffix,
+                 taken.error().to_string());
+    }
+  }
+  if (discarded_files > 0) {
+    log::warning("removed {} staging files ({}) that an earlier process was still writing when it ended",
+                 discarded_files, human_bytes(discarded_bytes));
+  }
+  return kept;
+}
+
+}  // namespace cairn

@@ -1,0 +1,39 @@
+// Staging files in a directory of a local disk.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "cache/directory_lock.h"
+#include "cache/staging_area.h"
+
+namespace cairn {
+
+// Lives in `<path>/staging/`: each staging file is `<n>.data`, and once kept `<n>.kept` holds its description with a
+// checksum. A `.data` without its `.kept` was never promised to anybody. May share `path` with an LmdbBlockCache.
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: staging files may outlive their area, but then no longer its lock.
+// Durability: after keep() returned, the bytes and the description survive power loss.
+class DiskStagingArea final : public StagingArea {
+ public:
+  // Failures: conflict (another process has this directory), permission_denied, no_space, io.
+  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path);
+
+  Result<std::unique_ptr<StagingFile>> create() override;
+
+  // A kept file whose description is damaged stays on the disk for a person to look at, and is logged as an error.
+  Result<std::vector<KeptStagingFile>> take_kept() override;
+
+ private:
+  DiskStagingArea(std::string directory, DirectoryLock lock, uint64_t first_free)
+      : directory_(std::move(directory)), lock_(std::move(lock)), next_(first_free) {}
+
+  const std::string directory_;
+  const DirectoryLock lock_;
+  std::atomic<uint64_t> next_;  // the number of the next staging file: above every one found at open
+  std::mutex found_mutex_;
+  std::vector<uint64_t> found_;  // what earlier processes left; guarded by found_mutex_
+};
+
+}  // namespace cairn

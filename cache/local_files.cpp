@@ -1,0 +1,95 @@
+#include "cache/local_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace cairn {
+
+namespace {
+
+Result<void> write_all(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(error_from_errno(errno, fmt::format("write '{}'", path)));
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+Result<void> write_and_sync(const std::string& path, std::string_view content) {
+  auto file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file) return fail(std::move(file).error());
+  if (auto written = write_all(file->get(), content, path); !written) return written;
+  if (::fsync(file->get()) != 0) return fail(error_from_errno(errno, fmt::format("fsync '{}'", path)));
+  return {};
+}
+
+}  // namespace
+
+UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+UniqueFd::~UniqueFd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<UniqueFd> open_file(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
+  if (fd < 0) return fail(error_from_errno(errno, fmt::format("open '{}'", path)));
+  return UniqueFd(fd);
+}
+
+Result<void> make_directories(const std::string& path) {
+  std::filesystem::path made;
+  for (const auto& part : std::filesystem::path(path)) {
+    made /= part;
+    if (::mkdir(made.c_str(), 0700) == 0 || errno == EEXIST) continue;
+    return fail(error_from_errno(errno, fmt::format("create directory '{}'", made.string())));
+  }
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail(error_from_errno(errno, fmt::format("stat '{}'", path)));
+  if (!S_ISDIR(status.st_mode)) return fail(Errc::invalid_argument, "'{}' is not a directory", path);
+  return {};
+}
+
+Result<void> sync_directory(const std::string& path) {
+  auto directory = open_file(path, O_RDONLY | O_DIRECTORY);
+  if (!directory) return fail(std::move(directory).error());
+  if (::fsync(directory->get()) != 0) return fail(error_from_errno(errno, fmt::format("fsync '{}'", path)));
+  return {};
+}
+
+Result<std::string> read_whole_file(const std::string& path) {
+  auto file = open_file(path, O_RDONLY);
+  if (!file) return fail(std::move(file).error());
+  std::string content;
+  char buffer[16384];
+  while (true) {
+    const ssize_t got = ::read(file->get(), buffer, sizeof buffer);
+    if (got == 0) return content;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(error_from_errno(errno, fmt::format("read '{}'", path)));
+    content.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+Result<void> replace_file(const std::string& path, std::string_view content) {
+  const std::string temporary = path + ".tmp";
+  if (auto written = write_and_sync(temporary, content); !written) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    return fail(error_from_errno(errno, fmt::format("rename '{}'", temporary)));
+  }
+  return sync_directory(std::filesystem::path(path).parent_path().string());
+}
+
+}  // namespace cairn
