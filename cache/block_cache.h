@@ -34,6 +34,7 @@ class BlockCache {
   virtual bool read(const ChunkId& id, uint64_t offset, MutableByteView out) = 0;
 
   // Keeps a verified chunk, evicting the least recently used as needed. Returns before it is on disk, and may drop it.
+  // `plain` counts against the memory budget of its readers, so it is let go as soon as it is stored.
   virtual void put(const ChunkId& id, SharedBuffer plain) = 0;
 
   [[nodiscard]] virtual bool contains(const ChunkId& id) const = 0;

@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// Keeps whole chunks by reference, the least recently used going first. Its bytes need no checksum: they were verified
+// Keeps copies of whole chunks, the least recently used going first. Its bytes need no checksum: they were verified
 // when they were put, and memory is trusted.
 class MemoryBlockCache final : public BlockCache {
  public:
