@@ -4,7 +4,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <deque>
 #include <memory>
+#include <mutex>
 
 namespace cairn::log {
 
@@ -26,6 +28,31 @@ std::shared_ptr<spdlog::logger>& logger() {
   return instance;
 }
 
+constexpr size_t kRecentLines = 20;
+
+// Thread-safety: any thread.
+class RecentLines {
+ public:
+  void add(RecentLine line) {
+    const std::lock_guard lock(mutex_);
+    if (lines_.size() == kRecentLines) lines_.pop_front();
+    lines_.push_back(std::move(line));
+  }
+  std::vector<RecentLine> copy() const {
+    const std::lock_guard lock(mutex_);
+    return {lines_.begin(), lines_.end()};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<RecentLine> lines_;  // guarded by mutex_
+};
+
+RecentLines& recent_lines() {
+  static RecentLines instance;
+  return instance;
+}
+
 }  // namespace
 
 void configure(Level level, const std::string& file) {
@@ -37,6 +64,11 @@ void configure(Level level, const std::string& file) {
   logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
 }
 
-void write(Level level, std::string_view line) { logger()->log(to_spdlog(level), "{}", line); }
+void write(Level level, std::string_view line) {
+  logger()->log(to_spdlog(level), "{}", line);
+  if (level >= Level::warning) recent_lines().add({system_clock().wall_now(), level, std::string(line)});
+}
+
+std::vector<RecentLine> recent() { return recent_lines().copy(); }
 
 }  // namespace cairn::log

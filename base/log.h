@@ -5,6 +5,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "base/clock.h"
 
 namespace cairn::log {
 
@@ -14,6 +17,14 @@ enum class Level { debug, info, warning, error };
 void configure(Level level, const std::string& file = {});
 
 void write(Level level, std::string_view line);
+
+// The last warnings and errors of this process, oldest first: what `status` shows without reading the file.
+struct RecentLine {
+  Nanos time = 0;
+  Level level = Level::warning;
+  std::string text;
+};
+std::vector<RecentLine> recent();
 
 template <class... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
