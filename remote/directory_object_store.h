@@ -1,12 +1,11 @@
 // A store in a directory of a file system, local or shared (NFS): "dir:/srv/models".
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <unordered_set>
 
-#include "base/unique_fd.h"
+#include "remote/folder.h"
 #include "remote/object_store.h"
 
 namespace cairn {
@@ -41,10 +40,24 @@ class DirectoryObjectStore final : public ObjectStore {
   [[nodiscard]] std::string describe() const override { return "dir:" + options_.path; }
 
  private:
-  DirectoryObjectStore(Options options, UniqueFd root) : options_(std::move(options)), root_(std::move(root)) {}
+  DirectoryObjectStore(Options options, Folder root) : options_(std::move(options)), root_(std::move(root)) {}
+
+  // What put_if_absent and remove look at before they touch anything.
+  [[nodiscard]] Result<void> admit_change(const RequestContext& context) const;
+  [[nodiscard]] Result<UniqueFd> open_object(const std::string& key, uint64_t* size_bytes) const;
+  Result<void> put_checked(const std::string& key, ByteView bytes, const RequestContext& context);
+
+  // The folder at `path`, made if need be; it and those above it are durable.
+  Result<Folder> folder_for_put(const std::string& path);
+  Result<Folder> make_folders(const std::string& path);
+  [[nodiscard]] bool is_known_durable(const std::string& path) const;
+  void remember_durable(const std::string& path);
+  void forget_durable_folders();
 
   const Options options_;
-  const UniqueFd root_;
+  const Folder root_;
+  mutable std::mutex mutex_;
+  std::unordered_set<std::string> durable_folders_;  // guarded by mutex_; their names are synced in those above them
 };
 
 }  // namespace cairn

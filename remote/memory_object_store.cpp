@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "remote/object_key.h"
+#include "remote/object_rules.h"
 
 namespace cairn {
 
@@ -33,6 +33,7 @@ Result<Buffer> MemoryObjectStore::get(const std::string& key, ByteRange range, c
 }
 
 Result<void> MemoryObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
+  if (auto valid = check_put(key, bytes); !valid) return fail(valid.error().in("put"));
   const auto existing = find(key, context);
   if (existing) return fail(Errc::already_exists, "put {}: already there", key);
   if (existing.error().code() != Errc::not_found) return fail(existing.error().in("put " + key));
@@ -52,7 +53,7 @@ Result<ObjectInfo> MemoryObjectStore::head(const std::string& key, const Request
 
 Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
                                          const RequestContext& context) {
-  if (auto valid = check_key_prefix(prefix); !valid) return fail(valid.error().in("list"));
+  if (auto valid = check_list(prefix, limit); !valid) return fail(valid.error().in("list"));
   if (auto live = context.check(); !live) return fail(live.error().in("list " + prefix));
   const std::lock_guard lock(mutex_);
   auto next = start_after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(start_after);

@@ -12,7 +12,7 @@ std::string_view to_string(ObjectOperation operation) {
     case ObjectOperation::list: return "list";
     case ObjectOperation::remove: return "remove";
   }
-  check_failed("an ObjectOperation has a name", std::source_location::current());
+  check_failed("an ObjectOperation has a name");
 }
 
 }  // namespace cairn

@@ -12,6 +12,9 @@
 
 namespace cairn {
 
+// No object is larger: put_if_absent refuses it, and a get of more finds it corrupt before it allocates anything.
+inline constexpr uint64_t kMaxObjectBytes = 1ULL << 30;
+
 // Part of an object. `length` may reach past the object's end: the answer is then shorter.
 struct ByteRange {
   uint64_t offset = 0;

@@ -1,6 +1,8 @@
-#include "remote/object_key.h"
+#include "remote/object_rules.h"
 
 #include <algorithm>
+
+#include "remote/object_store.h"
 
 namespace cairn {
 
@@ -38,11 +40,18 @@ Result<void> check_key(std::string_view key) {
               key.substr(0, kMaxKeyComponentBytes), kMaxKeyBytes);
 }
 
-Result<void> check_key_prefix(std::string_view prefix) {
+Result<void> check_list(std::string_view prefix, size_t limit) {
+  if (limit == 0) return fail(Errc::invalid_argument, "a page of a listing holds at least one object");
   if (prefix.size() <= kMaxKeyBytes && has_whole_folders(prefix) && begins_key_component(after_last_slash(prefix))) {
     return {};
   }
   return fail(Errc::invalid_argument, "no object key begins with '{}'", prefix.substr(0, kMaxKeyComponentBytes));
+}
+
+Result<void> check_put(std::string_view key, ByteView bytes) {
+  if (auto valid = check_key(key); !valid) return valid;
+  if (bytes.size() <= kMaxObjectBytes) return {};
+  return fail(Errc::invalid_argument, "{} bytes are more than an object may hold ({})", bytes.size(), kMaxObjectBytes);
 }
 
 }  // namespace cairn

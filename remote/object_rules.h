@@ -1,8 +1,9 @@
-// What a key may look like. Every ObjectStore refuses the same keys with the same words.
+// What every ObjectStore refuses, in the same words.
 #pragma once
 
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace cairn {
@@ -16,7 +17,10 @@ inline constexpr size_t kMaxKeyComponentBytes = 255;
 // invalid_argument unless `key` is components joined by single slashes, at most 1024 bytes long.
 Result<void> check_key(std::string_view key);
 
-// invalid_argument unless `prefix` is how some key may begin: "", "dirs/", "dirs/00", "chunks/ab/a".
-Result<void> check_key_prefix(std::string_view prefix);
+// invalid_argument unless `prefix` is how some key may begin ("", "dirs/", "dirs/00") and `limit` is at least 1.
+Result<void> check_list(std::string_view prefix, size_t limit);
+
+// invalid_argument for a bad key, or bytes past kMaxObjectBytes.
+Result<void> check_put(std::string_view key, ByteView bytes);
 
 }  // namespace cairn

@@ -1,0 +1,52 @@
+// From a URL to a store.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "remote/limited_object_store.h"
+#include "remote/metered_object_store.h"
+#include "remote/object_store.h"
+#include "remote/retrying_object_store.h"
+
+namespace cairn {
+
+struct OpenObjectStoreOptions {
+  bool read_only = false;
+  bool create = false;  // make an empty place for a new store if there is none
+};
+
+// "dir:PATH"; a relative PATH is seen from the current directory, now. Nothing is retried, limited or counted yet:
+// that is what RemoteStack is for.
+// Failures: invalid_argument (no URL), unsupported (a scheme this build does not know), and those of the store's open.
+Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options);
+
+// A store with all its decorators, as a daemon uses it: retried( limited( metered( bare ))). A retry waits outside the
+// limit, and what is measured is the store itself, not the queue before it.
+// Thread-safety: objects() and its users may be called from any thread.
+// Ownership: owns `bare`; `clock` and `random` are borrowed and outlive this object.
+class RemoteStack {
+ public:
+  struct Options {
+    RetryPolicy retry{};
+    ObjectStoreLimits limits{};
+  };
+  RemoteStack(std::unique_ptr<ObjectStore> bare, const Options& options, const Clock& clock, Random& random)
+      : bare_(std::move(bare)),
+        metered_(*bare_, clock),
+        limited_(metered_, options.limits),
+        retrying_(limited_, options.retry, random) {}
+
+  [[nodiscard]] ObjectStore& objects() { return retrying_; }
+  [[nodiscard]] ObjectStoreMetrics metrics() const { return metered_.snapshot(); }
+  [[nodiscard]] uint64_t retries() const { return retrying_.retries(); }
+  [[nodiscard]] size_t waiting() const { return limited_.waiting(); }
+
+ private:
+  const std::unique_ptr<ObjectStore> bare_;
+  MeteredObjectStore metered_;
+  LimitedObjectStore limited_;
+  RetryingObjectStore retrying_;
+};
+
+}  // namespace cairn
