@@ -1,34 +1,36 @@
 // One published version as bytes to read.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <optional>
 
 #include "store/chunk_reader.h"
 #include "store/entry.h"
+#include "store/page_sink.h"
 
 namespace cairn {
 
 class Prefetcher;
 
-// Receives file bytes that are verified and were not asked for yet, for the kernel's page cache. `bytes` lie within
-// `chunk`, which the sink may hold until they are delivered (it counts against the memory budget meanwhile). Called from
-// a pool thread that fetches need too, holding no lock of ours: it must queue or drop, not wait for the kernel.
-using PageSink = std::function<void(uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
-
 // Shared by all who have this version open: the pattern of their reads together steers the prefetch.
 // Thread-safety: all methods may be called from any thread.
 // Failures: those of ChunkReader; corrupt for a manifest that does not check or does not match the version's size.
-class FileReader : public std::enable_shared_from_this<FileReader> {
+class FileReader {
  public:
   // Loads the manifest object if the content names one; otherwise local.
   static Result<std::shared_ptr<FileReader>> open(StoreEnvironment& environment, ChunkReader& chunks,
                                                   VersionPtr version, const RequestContext& context);
   ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
 
-  [[nodiscard]] uint64_t size_bytes() const;
-  [[nodiscard]] const Manifest& manifest() const;  // inline content: one hole or no chunks; see inline_bytes()
-  [[nodiscard]] bool is_inline() const;
+  [[nodiscard]] const VersionPtr& version() const { return version_; }
+  [[nodiscard]] uint64_t size_bytes() const { return version_->size_bytes; }
+  [[nodiscard]] bool is_inline() const { return inline_ != nullptr; }
+  // The whole content if is_inline(); else empty.
+  [[nodiscard]] ByteView inline_bytes() const { return inline_ ? inline_->view() : ByteView(); }
+  // The chunks; none if is_inline().
+  [[nodiscard]] const Manifest& manifest() const { return *manifest_; }
 
   // Up to out.size() bytes; fewer only at the end of the file. Holes read as zeros.
   Result<size_t> read(uint64_t offset, MutableByteView out, const RequestContext& context);
@@ -41,7 +43,16 @@ class FileReader : public std::enable_shared_from_this<FileReader> {
   void set_page_sink(PageSink sink);
 
  private:
-  FileReader() = default;
+  FileReader(ChunkReader& chunks, VersionPtr version, SharedBuffer inline_bytes, ManifestPtr manifest);
+
+  void start_fetches(size_t first, uint64_t end);
+  Result<void> read_chunks(uint64_t offset, MutableByteView out, const RequestContext& context);
+
+  ChunkReader& chunks_;
+  const VersionPtr version_;
+  const SharedBuffer inline_;
+  const ManifestPtr manifest_;
+  std::shared_ptr<Prefetcher> prefetcher_;
 };
 
 }  // namespace cairn
