@@ -1,0 +1,35 @@
+// What every request works with: our end of one mount. libfuse carries a pointer to it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+
+#include "fs/file_system.h"
+#include "fs/fuse/error_log.h"
+#include "fs/fuse/interrupts.h"
+
+namespace cairn {
+
+struct EndpointOptions {
+  std::chrono::nanoseconds request_timeout{0};
+  std::chrono::nanoseconds publish_timeout{0};  // for close and fsync, which may have many bytes to send
+  std::chrono::nanoseconds interrupt_grace{0};
+  uint32_t max_read_ahead_bytes = 0;
+};
+
+// Thread-safety: as its parts. Ownership: borrows the file system.
+struct Endpoint {
+  Endpoint(FileSystem& file_system, const EndpointOptions& wanted)
+      : files(file_system), options(wanted), interrupts(wanted.interrupt_grace) {}
+
+  FileSystem& files;
+  const EndpointOptions options;
+  std::function<void()> destroyed;  // the kernel said that this mount is over
+  std::stop_source stop;            // ends every request in flight
+  Interrupts interrupts;
+  ErrorLog errors;
+};
+
+}  // namespace cairn

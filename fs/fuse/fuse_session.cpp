@@ -1,0 +1,184 @@
+#include "fs/fuse/fuse_session.h"
+
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "base/log.h"
+#include "fs/fuse/endpoint.h"
+#include "fs/fuse/libfuse.h"
+#include "fs/fuse/libfuse_log.h"
+#include "fs/fuse/mount_check.h"
+#include "fs/fuse/operations.h"
+#include "fs/fuse/page_pusher.h"
+#include "fs/fuse/read_ahead.h"
+#include "fs/fuse/request_loop.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::chrono::seconds kFirstRequestTimeout{10};
+
+// libfuse's argument vector. Commas in values (a path in the source may have some) are escaped.
+class Arguments {
+ public:
+  explicit Arguments(const FuseSession::Options& options) {
+    add("fsname=" + options.source);
+    add("subtype=cairnfs");
+    add("default_permissions");
+    if (options.allow_other) add("allow_other");
+    if (options.read_only) add("ro");
+    for (const std::string& option : options.extra) add(option);
+    fuse_opt_add_arg(&arguments_, "cairnfs");
+    fuse_opt_add_arg(&arguments_, "-o");
+    fuse_opt_add_arg(&arguments_, options_);
+  }
+  ~Arguments() {
+    fuse_opt_free_args(&arguments_);
+    std::free(options_);
+  }
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+
+  fuse_args* get() { return &arguments_; }
+
+ private:
+  void add(const std::string& option) { fuse_opt_add_opt_escaped(&options_, option.c_str()); }
+
+  char* options_ = nullptr;
+  fuse_args arguments_{0, nullptr, 0};
+};
+
+// A packet socket in the place of /dev/fuse.
+ssize_t send_packet(int fd, iovec* parts, int count, void* /*userdata*/) {
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = static_cast<size_t>(count);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+ssize_t receive_packet(int fd, void* to, size_t size, void* /*userdata*/) {
+  const ssize_t received = ::recv(fd, to, size, 0);
+  if (received != 0) return received;
+  errno = ENODEV;  // what /dev/fuse says when the mount has ended
+  return -1;
+}
+
+bool is_socket(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+Result<void> fail_as_libfuse_says(std::string_view what) {
+  const std::string complaint = take_libfuse_complaint();
+  return fail(Errc::io, "{}: {}", what, complaint.empty() ? "libfuse gave no reason" : complaint);
+}
+
+int store_pages(fuse_session* session, NodeId node, uint64_t offset, ByteView bytes) {
+  fuse_bufvec vector{};
+  vector.count = 1;
+  vector.buf[0].size = bytes.size();
+  vector.buf[0].mem = const_cast<std::byte*>(bytes.data());  // libfuse only reads it
+  return fuse_lowlevel_notify_store(session, node, static_cast<off_t>(offset), &vector, fuse_buf_copy_flags{});
+}
+
+}  // namespace
+
+void FuseSession::Destroy::operator()(fuse_session* session) const { fuse_session_destroy(session); }
+
+FuseSession::FuseSession(FileSystem& files, Options options) : files_(files), options_(std::move(options)) {}
+
+Result<std::unique_ptr<FuseSession>> FuseSession::open(FileSystem& files, Options options) {
+  capture_libfuse_log();
+  std::unique_ptr<FuseSession> session(new FuseSession(files, std::move(options)));
+  if (auto connected = session->connect(); !connected) return fail(connected.error());
+  return session;
+}
+
+FuseSession::~FuseSession() {
+  if (pusher_) pusher_->stop();
+  if (endpoint_) endpoint_->destroyed = nullptr;  // libfuse says it once more, to a loop that is gone
+  unmount();
+}
+
+Result<void> FuseSession::connect() {
+  endpoint_ =
+      std::make_unique<Endpoint>(files_, EndpointOptions{options_.request_timeout, options_.publish_timeout,
+                                                         options_.interrupt_grace, options_.max_read_ahead_bytes});
+  const fuse_lowlevel_ops operations = all_operations();
+  Arguments arguments(options_);
+  session_.reset(fuse_session_new(arguments.get(), &operations, sizeof operations, endpoint_.get()));
+  if (!session_) return fail_as_libfuse_says("mount options");
+  receive_pages();
+  if (auto connected = options_.connection ? adopt(*options_.connection) : mount(); !connected) return connected;
+  loop_ = std::make_unique<RequestLoop>(session_.get(), options_.max_threads);
+  endpoint_->destroyed = [this] { stop(); };
+  if (auto served = loop_->serve_first(kFirstRequestTimeout); !served) return served;
+  raise_read_ahead();
+  return {};
+}
+
+Result<void> FuseSession::adopt(int connection) {
+  if (!is_socket(connection)) {
+    const std::string name = fmt::format("/dev/fd/{}", connection);
+    if (fuse_session_mount(session_.get(), name.c_str()) != 0) return fail_as_libfuse_says(name);
+    return {};
+  }
+  fuse_custom_io packets{};
+  packets.writev = send_packet;
+  packets.read = receive_packet;
+  const int result = fuse_session_custom_io(session_.get(), &packets, connection);
+  if (result != 0) return fail(error_from_errno(-result, "use the given connection"));
+  return {};
+}
+
+Result<void> FuseSession::mount() {
+  if (auto checked = check_mountpoint(options_.mountpoint, options_.allow_nonempty); !checked) return checked;
+  if (auto checked = check_fuse_device(); !checked) return checked;
+  if (options_.allow_other) {
+    if (auto checked = check_allow_other(); !checked) return checked;
+  }
+  if (fuse_session_mount(session_.get(), options_.mountpoint.c_str()) == 0) return {};
+  return fail_as_libfuse_says(fmt::format("mount {}", options_.mountpoint));
+}
+
+void FuseSession::receive_pages() {
+  const auto store = [session = session_.get()](NodeId node, uint64_t offset, ByteView bytes) {
+    return store_pages(session, node, offset, bytes);
+  };
+  pusher_ = std::make_shared<PagePusher>(store, options_.page_queue_bytes);
+  files_.set_page_sink([pusher = pusher_](NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
+    if (bytes.empty()) return pusher->settle(node);
+    pusher->push(node, offset, bytes, chunk);
+  });
+}
+
+void FuseSession::raise_read_ahead() const {
+  if (options_.connection) return;
+  const auto set = set_read_ahead(options_.mountpoint, options_.max_read_ahead_bytes);
+  if (!set) log::info("read-ahead stays at the kernel's 128 KiB: {}", set.error().message());
+}
+
+Result<void> FuseSession::run() {
+  auto result = loop_->run(options_.stop_grace, [this] {
+    // In this order: a push may wait for a page that only a stopped request gives free.
+    endpoint_->stop.request_stop();
+    pusher_->stop();
+  });
+  unmount();
+  return result;
+}
+
+void FuseSession::stop() { loop_->stop(); }
+
+void FuseSession::unmount() {
+  // Closing the device ends the connection for those who still have files open; the name goes lazily.
+  if (session_) fuse_session_unmount(session_.get());
+}
+
+}  // namespace cairn

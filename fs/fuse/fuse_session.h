@@ -1,0 +1,79 @@
+// A FileSystem as a mount.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fs/file_system.h"
+
+struct fuse_session;
+
+namespace cairn {
+
+struct Endpoint;
+class PagePusher;
+class RequestLoop;
+
+// Thread-safety: stop() may be called from any thread (not from a signal handler), the rest from the owner's.
+// Ownership: borrows the file system, which must outlive it; is its page sink until run() returns.
+// Failures: open() explains in its message what is wrong with the mountpoint or with this host's FUSE, and the way out.
+class FuseSession {
+ public:
+  struct Options {
+    std::string mountpoint;
+    std::string source;        // what `mount` and `df` show: the store's URL
+    bool allow_other = false;  // users other than the one who mounts
+    bool read_only = false;
+    bool allow_nonempty = false;     // mount over a directory that has entries
+    std::vector<std::string> extra;  // more mount options, one each: "noexec", "nosuid"
+    size_t max_threads = 32;         // requests served at once; each may hold two buffers of 1 MiB
+    uint32_t max_read_ahead_bytes = 4U << 20;
+    uint64_t page_queue_bytes = 64U << 20;  // pages on their way into the kernel
+    std::chrono::nanoseconds request_timeout{std::chrono::seconds(60)};
+    std::chrono::nanoseconds publish_timeout{std::chrono::hours(1)};    // close and fsync
+    std::chrono::nanoseconds interrupt_grace{std::chrono::seconds(1)};  // between a signal and EINTR
+    std::chrono::nanoseconds stop_grace{std::chrono::seconds(5)};       // between stop() and the end of what still runs
+    // Instead of mounting: a connection that somebody else made, /dev/fuse or one end of a SOCK_SEQPACKET pair. The
+    // session owns it from here on.
+    std::optional<int> connection;
+  };
+
+  // When it returns, the mount is there and its terms are settled; requests wait for run().
+  static Result<std::unique_ptr<FuseSession>> open(FileSystem& files, Options options);
+  // Unmounts, if run() has not: lazily, so that it never waits for those who still use files there.
+  ~FuseSession();
+  FuseSession(const FuseSession&) = delete;
+  FuseSession& operator=(const FuseSession&) = delete;
+
+  // Serves requests until somebody unmounts, or stop(). Then the mount is gone, and whoever still has a file open
+  // there gets ENOTCONN. Failures: io, if the device failed.
+  Result<void> run();
+  // Ends run() within Options::stop_grace and the time the file system needs to notice a stop token.
+  void stop();
+
+ private:
+  FuseSession(FileSystem& files, Options options);
+  Result<void> connect();
+  Result<void> adopt(int connection);
+  Result<void> mount();
+  void receive_pages();
+  void raise_read_ahead() const;
+  void unmount();
+
+  struct Destroy {
+    void operator()(fuse_session* session) const;
+  };
+
+  FileSystem& files_;
+  const Options options_;
+  std::unique_ptr<Endpoint> endpoint_;
+  std::unique_ptr<fuse_session, Destroy> session_;
+  std::shared_ptr<PagePusher> pusher_;  // shared with the page sink, which the file system may hold longer
+  std::unique_ptr<RequestLoop> loop_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,36 @@
+#include "fs/fuse/interrupts.h"
+
+#include <utility>
+
+namespace cairn {
+
+Interrupts::Interrupts(std::chrono::nanoseconds grace)
+    : grace_(grace), thread_([this](const std::stop_token& ending) { run(ending); }) {}
+
+Interrupts::~Interrupts() = default;
+
+void Interrupts::stop_later(std::stop_source source) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.push_back({std::chrono::steady_clock::now() + grace_, std::move(source)});
+  }
+  changed_.notify_one();
+}
+
+void Interrupts::run(const std::stop_token& ending) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, ending, [this] { return !pending_.empty(); })) {
+    const SteadyTime due = pending_.front().due;
+    if (std::chrono::steady_clock::now() < due) {
+      changed_.wait_until(lock, ending, due, [] { return false; });
+      continue;
+    }
+    std::stop_source source = std::move(pending_.front().source);
+    pending_.pop_front();
+    lock.unlock();
+    source.request_stop();
+    lock.lock();
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,44 @@
+// Signals to processes that wait for us.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include "base/clock.h"
+
+namespace cairn {
+
+// The kernel tells us of every signal, also of those that a program hardly notices (a timer, a child that ended), and
+// programs do not expect EINTR from stat or rename. So a request that was interrupted gets a little longer; whoever
+// still waits then really waits, and is let go.
+//
+// Thread-safety: all methods may be called from any thread; neither blocks.
+class Interrupts {
+ public:
+  explicit Interrupts(std::chrono::nanoseconds grace);
+  ~Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  // Stops `source` after the grace. It may have ended by then: nobody listens to it any more.
+  void stop_later(std::stop_source source);
+
+ private:
+  struct Pending {
+    SteadyTime due;
+    std::stop_source source;
+  };
+  void run(const std::stop_token& ending);
+
+  const std::chrono::nanoseconds grace_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<Pending> pending_;  // guarded by mutex_; in order of `due`, as the grace is the same for all
+  std::jthread thread_;          // last: it uses all of the above
+};
+
+}  // namespace cairn

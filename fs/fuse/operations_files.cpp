@@ -1,0 +1,120 @@
+// Requests about the bytes of files.
+#include <fcntl.h>
+
+#include <utility>
+
+#include "fs/fuse/operations.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
+
+namespace cairn {
+
+namespace {
+
+fuse_file_info opened(const fuse_file_info& asked, const OpenReply& reply) {
+  fuse_file_info info = asked;
+  info.fh = reply.handle;
+  info.keep_cache = reply.keep_cache;
+  // A descriptor that cannot write has nothing to publish: its close needs no round trip.
+  info.noflush = (asked.flags & O_ACCMODE) == O_RDONLY;
+  return info;
+}
+
+void do_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* asked) {
+  Request request(raw, {"open", node});
+  request.answer([&](const RequestContext& context) { return request.files().open_file(node, asked->flags, context); },
+                 [&](const OpenReply& reply) {
+                   const fuse_file_info info = opened(*asked, reply);
+                   if (fuse_reply_open(raw, &info) != 0) request.files().release(reply.handle);
+                 });
+}
+
+void do_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* asked) {
+  Request request(raw, {"create", parent, name});
+  request.answer(
+      [&](const RequestContext& context) {
+        return request.files().create(parent, name, mode & 07777, asked->flags, request.caller(), context);
+      },
+      [&](const std::pair<NodeReply, OpenReply>& reply) {
+        const fuse_entry_param entry = to_entry(reply.first);
+        const fuse_file_info info = opened(*asked, reply.second);
+        if (fuse_reply_create(raw, &entry, &info) == 0) return;
+        request.files().release(reply.second.handle);
+        request.files().forget(reply.first.node, 1);
+      });
+}
+
+void do_read(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset, fuse_file_info* info) {
+  Request request(raw, {"read", node});
+  const MutableByteView buffer = reply_buffer(size);
+  request.answer(
+      [&](const RequestContext& context) {
+        return request.files().read(info->fh, static_cast<uint64_t>(offset), buffer, context);
+      },
+      [&](size_t count) { reply_bytes(raw, buffer.first(count)); });
+}
+
+// What a shared mapping has changed comes from the page cache, with whatever handle the kernel found on the node.
+void do_write(fuse_req_t raw, fuse_ino_t node, const char* bytes, size_t size, off_t offset, fuse_file_info* info) {
+  Request request(raw, {"write", node});
+  request.answer(
+      [&](const RequestContext& context) {
+        const ByteView view = as_bytes({bytes, size});
+        const auto at = static_cast<uint64_t>(offset);
+        return info->writepage != 0 ? request.files().write_back(node, at, view, context)
+                                    : request.files().write(info->fh, at, view, context);
+      },
+      [&](size_t count) { fuse_reply_write(raw, count); });
+}
+
+void do_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
+  Request request(raw, {"flush", node}, Deadline::publish);
+  request.answer([&](const RequestContext& context) { return request.files().flush(info->fh, context); });
+}
+
+// fdatasync is no cheaper: a version is published whole.
+void do_fsync(fuse_req_t raw, fuse_ino_t node, int /*data_only*/, fuse_file_info* info) {
+  Request request(raw, {"fsync", node}, Deadline::publish);
+  request.answer([&](const RequestContext& context) { return request.files().sync(info->fh, context); });
+}
+
+void do_release(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
+  Request request(raw, {"release", node});
+  request.answer([&](const RequestContext&) -> Result<void> {
+    request.files().release(info->fh);
+    return {};
+  });
+}
+
+void do_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t length, fuse_file_info* info) {
+  Request request(raw, {"fallocate", node});
+  request.answer([&](const RequestContext& context) {
+    return request.files().allocate(info->fh, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length),
+                                    context);
+  });
+}
+
+void do_lseek(fuse_req_t raw, fuse_ino_t node, off_t offset, int whence, fuse_file_info* info) {
+  Request request(raw, {"lseek", node});
+  request.answer(
+      [&](const RequestContext& context) {
+        return request.files().seek(info->fh, static_cast<uint64_t>(offset), whence, context);
+      },
+      [&](uint64_t found) { fuse_reply_lseek(raw, static_cast<off_t>(found)); });
+}
+
+}  // namespace
+
+void add_file_operations(fuse_lowlevel_ops& table) {
+  table.open = do_open;
+  table.create = do_create;
+  table.read = do_read;
+  table.write = do_write;
+  table.flush = do_flush;
+  table.fsync = do_fsync;
+  table.release = do_release;
+  table.fallocate = do_fallocate;
+  table.lseek = do_lseek;
+}
+
+}  // namespace cairn

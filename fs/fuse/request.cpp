@@ -1,0 +1,46 @@
+#include "fs/fuse/request.h"
+
+#include "fs/errno.h"
+
+namespace cairn {
+
+namespace {
+
+RequestContext context_for(const EndpointOptions& options, Deadline deadline, std::stop_token stop) {
+  const bool publish = deadline == Deadline::publish;
+  return RequestContext::within(publish ? options.publish_timeout : options.request_timeout,
+                                publish ? Cause::write_back : Cause::demand, std::move(stop));
+}
+
+}  // namespace
+
+Endpoint& endpoint_of(fuse_req_t raw) { return *static_cast<Endpoint*>(fuse_req_userdata(raw)); }
+
+Request::Request(fuse_req_t raw, const Subject& subject, Deadline deadline)
+    : raw_(raw),
+      endpoint_(endpoint_of(raw)),
+      subject_(subject),
+      endpoint_stops_(endpoint_.stop.get_token(), Forward{stop_}),
+      context_(context_for(endpoint_.options, deadline, stop_.get_token())) {
+  fuse_req_interrupt_func(raw_, &Request::interrupted, this);
+}
+
+Caller Request::caller() const {
+  const fuse_ctx* context = fuse_req_ctx(raw_);
+  return {context->uid, context->gid};
+}
+
+void Request::interrupted(fuse_req_t /*raw*/, void* self) {
+  auto* request = static_cast<Request*>(self);
+  request->endpoint_.interrupts.stop_later(request->stop_);
+}
+
+void Request::listen_no_more() { fuse_req_interrupt_func(raw_, nullptr, nullptr); }
+
+void Request::fail_with(const Error& error) {
+  const int errno_value = to_errno(error);
+  endpoint_.errors.report(subject_, error, errno_value);
+  fuse_reply_err(raw_, errno_value);
+}
+
+}  // namespace cairn
