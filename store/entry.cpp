@@ -27,6 +27,14 @@ size_t utf8_sequence(std::string_view text) {
   return continues(1) && continues(2) && continues(3) && !overlong && !too_large ? 4 : 0;
 }
 
+VersionPtr empty_version(const Attributes& attributes) {
+  Version version;
+  version.published = attributes.ctime;
+  version.mtime = attributes.mtime;
+  version.content = std::make_shared<const Buffer>();
+  return std::make_shared<const Version>(std::move(version));
+}
+
 // Forgets the oldest versions beyond `keep`; the numbers of the others stay.
 void trim(Entry& entry, size_t keep) {
   if (entry.versions.size() <= keep) return;
@@ -73,6 +81,7 @@ Entry Entry::over(const Entry& replaced, size_t keep_versions) const {
   next.first_version = replaced.first_version;
   next.versions = replaced.versions;
   next.versions.insert(next.versions.end(), versions.begin(), versions.end());
+  if (versions.empty() && !replaced.versions.empty()) next.versions.push_back(empty_version(attributes));
   trim(next, keep_versions);
   return next;
 }

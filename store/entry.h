@@ -82,6 +82,7 @@ struct Entry {
   // never more than `keep_versions` are kept.
   [[nodiscard]] Entry with_version(VersionPtr version, size_t keep_versions) const;
   // This entry with the history of `replaced`, the file that stood under its new name, put in front of its own.
+  // An empty file that has no version yet gets an empty one: the old content must not become its own.
   [[nodiscard]] Entry over(const Entry& replaced, size_t keep_versions) const;
 };
 
