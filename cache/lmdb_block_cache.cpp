@@ -1,0 +1,349 @@
+#include "cache/lmdb_block_cache.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "cache/local_files.h"
+#include "cache/recency_file.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint64_t kLargestBatchBytes = 16 << 20;
+constexpr uint64_t kUsualChunkBytes = 4 << 20;
+constexpr int kAttempts = 3;  // of storing a batch that finds no room: freed pages can be used two transactions later
+constexpr auto kPause = std::chrono::seconds(10);
+constexpr auto kGrowAgainAfter = std::chrono::seconds(60);
+constexpr auto kSaveOrderEvery = std::chrono::minutes(5);
+
+uint64_t batch_bytes_for(uint64_t capacity_bytes) {
+  return std::clamp<uint64_t>(capacity_bytes / 32, 1 << 20, kLargestBatchBytes);
+}
+
+// What must stay free of a file of `bytes`: the pages that the last two transactions freed and nobody may use yet,
+// those of the one that is being written, and slack for pages that do not fit together.
+uint64_t reserve_bytes(uint64_t bytes, uint64_t batch_bytes) {
+  return 3 * std::max(batch_bytes, kUsualChunkBytes) + bytes / 64;
+}
+
+bool is_about_room(LmdbBlockTable::WriteOutcome outcome) {
+  return outcome == LmdbBlockTable::WriteOutcome::map_full || outcome == LmdbBlockTable::WriteOutcome::disk_refused;
+}
+
+std::string clean_marker(const std::string& directory) { return directory + "/clean"; }
+std::string recency_path(const std::string& directory) { return directory + "/recency"; }
+
+// Only an orderly end leaves the marker behind, and it holds until somebody opens the cache.
+void note_how_it_ended(const std::string& directory) {
+  const bool was_clean = ::unlink(clean_marker(directory).c_str()) == 0;
+  const bool is_new = ::access((directory + "/data.mdb").c_str(), F_OK) != 0;
+  if (was_clean || is_new) return;
+  log::info("cache '{}' was not closed in order; every block is checked as it is read", directory);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LmdbBlockCache>> LmdbBlockCache::open(Options options) {
+  if (options.capacity_bytes < kMinCapacityBytes) {
+    return fail(Errc::invalid_argument, "a cache of {} is too small: give it at least {}, or none at all",
+                human_bytes(options.capacity_bytes), human_bytes(kMinCapacityBytes));
+  }
+  std::string directory = options.path + "/blocks";
+  if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
+  auto lock = DirectoryLock::take(directory, options.path);
+  if (!lock) return fail(std::move(lock).error());
+  std::unique_ptr<LmdbBlockCache> cache(new LmdbBlockCache(std::move(options), std::move(directory), std::move(*lock)));
+  cache->start();
+  return cache;
+}
+
+LmdbBlockCache::LmdbBlockCache(Options options, std::string directory, DirectoryLock lock)
+    : options_(std::move(options)),
+      directory_(std::move(directory)),
+      lock_(std::move(lock)),
+      batch_bytes_(batch_bytes_for(options_.capacity_bytes)),
+      ledger_(&LmdbBlockTable::footprint_bytes),
+      growth_limit_bytes_(options_.capacity_bytes) {}
+
+void LmdbBlockCache::start() {
+  note_how_it_ended(directory_);
+  open_table();
+  writer_ = std::thread([this] { run(); });
+  pthread_setname_np(writer_.native_handle(), "cache-writer");
+}
+
+LmdbBlockCache::~LmdbBlockCache() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_one();
+  writer_.join();
+  if (table_ != nullptr) write({});
+  save_order_of_use();
+  table_.reset();
+  if (auto marker = open_file(clean_marker(directory_), O_WRONLY | O_CREAT); !marker) {
+    log::warning("cache: {}", marker.error().message());
+  }
+}
+
+// --- Reading ---
+
+bool LmdbBlockCache::read(const ChunkId& id, uint64_t offset, MutableByteView out) {
+  ChunkLedger::Found found;
+  {
+    std::lock_guard lock(mutex_);
+    found = ledger_.use(id);
+  }
+  const uint64_t chunk_bytes = found.queued != nullptr ? found.queued->size() : found.stored_bytes;
+  bool answered = chunk_bytes != 0 && offset <= chunk_bytes && out.size() <= chunk_bytes - offset;
+  if (answered && found.queued != nullptr) {
+    std::ranges::copy(found.queued->view().subspan(offset, out.size()), out.begin());
+  } else if (answered) {
+    answered = read_stored(id, chunk_bytes, offset, out);
+  }
+  ++(answered ? hits_ : misses_);
+  return answered;
+}
+
+bool LmdbBlockCache::read_stored(const ChunkId& id, uint64_t chunk_bytes, uint64_t offset, MutableByteView out) {
+  using Outcome = LmdbBlockTable::ReadOutcome;
+  std::shared_lock gate(table_gate_);
+  const Outcome outcome = table_ == nullptr ? Outcome::missing : table_->read(id, chunk_bytes, offset, out);
+  if (outcome == Outcome::done) return true;
+  if (outcome == Outcome::missing) return false;  // evicted since the ledger was asked
+  ++corrupt_;
+  log::warning("cache: chunk {} is corrupt on disk and was dropped", id.short_hex());
+  std::lock_guard lock(mutex_);
+  ledger_.doom(id);
+  damaged_ = damaged_ || outcome == Outcome::damaged;
+  work_.notify_one();
+  return false;
+}
+
+bool LmdbBlockCache::contains(const ChunkId& id) const {
+  std::lock_guard lock(mutex_);
+  return ledger_.contains(id);
+}
+
+BlockCacheStats LmdbBlockCache::stats() const {
+  std::lock_guard lock(mutex_);
+  return {.hits = hits_,
+          .misses = misses_,
+          .corrupt = corrupt_,
+          .evicted_chunks = evicted_,
+          .dropped_puts = dropped_,
+          .used_bytes = ledger_.used_bytes(),
+          .capacity_bytes = options_.capacity_bytes,
+          .chunks = ledger_.stored_chunks()};
+}
+
+// --- Writing ---
+
+void LmdbBlockCache::put(const ChunkId& id, SharedBuffer plain) {
+  if (plain->empty()) return;
+  std::lock_guard lock(mutex_);
+  const bool queue_is_full = ledger_.queued_bytes() + plain->size() > options_.queue_bytes;
+  if (!ledger_.contains(id) && (queue_is_full || options_.clock->steady_now() < paused_until_)) {
+    ++dropped_;
+    return;
+  }
+  ledger_.enqueue(id, std::move(plain));
+  work_.notify_one();
+}
+
+void LmdbBlockCache::flush() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return !busy_ && !has_work(); });
+}
+
+void LmdbBlockCache::clear() {
+  {
+    std::lock_guard lock(mutex_);
+    clear_wanted_ = true;
+    work_.notify_one();
+  }
+  flush();
+}
+
+bool LmdbBlockCache::has_work() const { return ledger_.has_queued() || damaged_ || clear_wanted_; }
+
+void LmdbBlockCache::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const bool woken = work_.wait_for(lock, kSaveOrderEvery, [&] { return stopping_ || has_work(); });
+    if (stopping_ && !has_work()) return;
+    busy_ = true;
+    lock.unlock();
+    woken ? work() : save_order_of_use();
+    lock.lock();
+    busy_ = false;
+    if (!has_work()) idle_.notify_all();
+  }
+}
+
+void LmdbBlockCache::work() {
+  bool clear = false;
+  bool damaged = false;
+  {
+    std::lock_guard lock(mutex_);
+    clear = std::exchange(clear_wanted_, false);
+    damaged = std::exchange(damaged_, false);
+    if (clear) ledger_.forget_queued();
+  }
+  if (clear || damaged || table_ == nullptr) replace_table(clear);
+  if (!clear) store_next_batch();
+}
+
+void LmdbBlockCache::store_next_batch() {
+  ChunkLedger::Batch batch;
+  {
+    std::lock_guard lock(mutex_);
+    batch = ledger_.take_batch(batch_bytes_);
+  }
+  const WriteOutcome outcome = store(batch);
+  const bool stored = outcome == WriteOutcome::done;
+  std::lock_guard lock(mutex_);
+  ledger_.finish(batch, stored);
+  if (stored) return;
+  dropped_ += batch.chunks.size();
+  damaged_ = damaged_ || outcome == WriteOutcome::damaged;
+  if (outcome == WriteOutcome::disk_refused) pause();
+}
+
+// A full disk or map is answered by evicting, a batch's worth more each time.
+LmdbBlockCache::WriteOutcome LmdbBlockCache::store(const ChunkLedger::Batch& batch) {
+  if (table_ == nullptr) return WriteOutcome::disk_refused;
+  WriteOutcome outcome = WriteOutcome::map_full;
+  for (int attempt = 0; attempt < kAttempts && is_about_room(outcome); ++attempt) {
+    const uint64_t limit = limit_bytes();
+    if (batch.footprint_bytes > limit) return outcome;
+    evict_down_to(limit - batch.footprint_bytes);
+    outcome = write(batch);
+    if (!is_about_room(outcome)) break;
+    if (outcome == WriteOutcome::disk_refused) stop_growing();
+    evict_down_to(stored_bytes() - std::min(stored_bytes(), batch_bytes_));
+    write({});
+  }
+  return outcome;
+}
+
+// Removes what is doomed and adds the batch.
+LmdbBlockCache::WriteOutcome LmdbBlockCache::write(const ChunkLedger::Batch& batch) {
+  std::vector<LmdbBlockTable::NewChunk> added;
+  for (const auto& [id, plain] : batch.chunks) added.push_back({id, plain->view()});
+  std::vector<ChunkId> removed;
+  {
+    std::lock_guard lock(mutex_);
+    removed = ledger_.doomed();
+  }
+  const WriteOutcome outcome = table_->write(removed, added);
+  if (outcome != WriteOutcome::done) return outcome;
+  std::lock_guard lock(mutex_);
+  ledger_.buried(removed.size());
+  return outcome;
+}
+
+void LmdbBlockCache::evict_down_to(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  evicted_ += ledger_.doom_down_to(bytes);
+}
+
+uint64_t LmdbBlockCache::stored_bytes() const {
+  std::lock_guard lock(mutex_);
+  return ledger_.stored_bytes();
+}
+
+uint64_t LmdbBlockCache::limit_bytes() {
+  std::lock_guard lock(mutex_);
+  if (options_.clock->steady_now() >= grow_again_at_) growth_limit_bytes_ = options_.capacity_bytes;
+  const uint64_t reserve = reserve_bytes(growth_limit_bytes_, batch_bytes_);
+  return growth_limit_bytes_ - std::min(growth_limit_bytes_, reserve);
+}
+
+void LmdbBlockCache::stop_growing() {
+  std::lock_guard lock(mutex_);
+  growth_limit_bytes_ = std::min(options_.capacity_bytes, table_->file_bytes());
+  grow_again_at_ = options_.clock->steady_now() + kGrowAgainAfter;
+}
+
+// Needs mutex_.
+void LmdbBlockCache::pause() {
+  dropped_ += ledger_.forget_queued();
+  paused_until_ = options_.clock->steady_now() + kPause;
+  log::warning("cache: the disk takes no more; nothing new is cached for a while");
+}
+
+// --- The table's life ---
+
+void LmdbBlockCache::open_table() {
+  auto opened = try_open_table();
+  if (!opened && opened.error().code() == Errc::corrupt) {
+    log::warning("cache '{}' is damaged and starts empty: {}", directory_, opened.error().message());
+    forget_table();
+    LmdbBlockTable::remove_files(directory_);
+    opened = try_open_table();
+  }
+  if (opened) return;
+  log::error("cache '{}' cannot be used for now: {}", directory_, opened.error().to_string());
+  forget_table();
+}
+
+Result<void> LmdbBlockCache::try_open_table() {
+  auto table = LmdbBlockTable::open(directory_, options_.capacity_bytes);
+  if (!table) return fail(std::move(table).error());
+  auto chunks = (*table)->list();
+  if (!chunks) return fail(std::move(chunks).error());
+  const auto order = load_recency(recency_path(directory_));
+  table_ = std::move(*table);
+  {
+    std::lock_guard lock(mutex_);
+    ledger_.adopt(std::move(*chunks), order);
+  }
+  return table_->file_bytes() > options_.capacity_bytes ? shrink_to_capacity() : Result<void>();
+}
+
+// An LMDB file never gets smaller: what stays is copied. Failures: corrupt when that does not help.
+Result<void> LmdbBlockCache::shrink_to_capacity() {
+  evict_down_to(limit_bytes());
+  if (write({}) != WriteOutcome::done) return fail(Errc::corrupt, "cannot be made smaller");
+  if (auto compacted = table_->compact(); !compacted) {
+    return fail(Errc::corrupt, "cannot be made smaller: {}", compacted.error().message());
+  }
+  table_.reset();
+  auto smaller = LmdbBlockTable::open(directory_, options_.capacity_bytes);
+  if (!smaller) return fail(std::move(smaller).error());
+  table_ = std::move(*smaller);
+  if (table_->file_bytes() > options_.capacity_bytes) return fail(Errc::corrupt, "is still too large");
+  return {};
+}
+
+void LmdbBlockCache::replace_table(bool empty) {
+  std::unique_lock gate(table_gate_);
+  forget_table();
+  if (empty) LmdbBlockTable::remove_files(directory_);
+  open_table();
+}
+
+void LmdbBlockCache::forget_table() {
+  table_.reset();
+  std::lock_guard lock(mutex_);
+  ledger_.forget_stored();
+}
+
+void LmdbBlockCache::save_order_of_use() {
+  std::vector<RecencyTag> order;
+  {
+    std::lock_guard lock(mutex_);
+    order = ledger_.order_of_use();
+  }
+  save_recency(recency_path(directory_), order);
+}
+
+}  // namespace cairn

@@ -1,0 +1,69 @@
+// Read transactions that are begun once and renewed for every read.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/result.h"
+
+struct MDB_cursor;
+struct MDB_env;
+struct MDB_txn;
+
+namespace cairn {
+
+// Beginning an LMDB read transaction takes a lock shared by all readers and a slot of the lock file; renewing one takes
+// neither. A pool (and MDB_NOTLS) instead of one per thread: threads come and go, and a thread that sits idle must not
+// hold a slot. A transaction given back pins no pages.
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: must go before its environment, when no Lease is out.
+class LmdbReadPool {
+ public:
+  // As many reads at once; more wait their turn.
+  static constexpr unsigned kMaxReaders = 256;
+
+  LmdbReadPool(MDB_env* environment, unsigned tree) : environment_(environment), tree_(tree) {}
+  ~LmdbReadPool();
+  LmdbReadPool(const LmdbReadPool&) = delete;
+  LmdbReadPool& operator=(const LmdbReadPool&) = delete;
+
+  struct Reader {
+    MDB_txn* transaction = nullptr;
+    MDB_cursor* cursor = nullptr;
+  };
+
+  // A running read transaction with a cursor; ended when it goes.
+  class Lease {
+   public:
+    Lease(LmdbReadPool* pool, Reader reader) : pool_(pool), reader_(reader) {}
+    Lease(Lease&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), reader_(other.reader_) {}
+    Lease& operator=(Lease&&) = delete;
+    ~Lease();
+    [[nodiscard]] MDB_txn* transaction() const { return reader_.transaction; }
+    [[nodiscard]] MDB_cursor* cursor() const { return reader_.cursor; }
+
+   private:
+    LmdbReadPool* pool_;
+    Reader reader_;
+  };
+
+  // Failures: corrupt, io.
+  Result<Lease> begin();
+
+ private:
+  Reader take_idle();
+  void give_back(Reader reader);
+  Result<Reader> start();
+
+  MDB_env* const environment_;
+  const unsigned tree_;
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<Reader> idle_;  // reset, not aborted; guarded by mutex_
+  unsigned out_ = 0;          // guarded by mutex_
+};
+
+}  // namespace cairn

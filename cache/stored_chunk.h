@@ -1,0 +1,13 @@
+// A chunk in a cache's file.
+#pragma once
+
+#include "base/digest.h"
+
+namespace cairn {
+
+struct StoredChunk {
+  ChunkId id;
+  uint64_t size_bytes = 0;
+};
+
+}  // namespace cairn
