@@ -1,0 +1,149 @@
+#include "cli/daemon.h"
+
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "base/log.h"
+#include "cli/mount_service.h"
+#include "cli/values.h"
+
+namespace cairn {
+
+namespace {
+
+// What may come on top of shutdown-timeout before the process ends without ceremony: a store that hangs in a system
+// call (a dead NFS server) cannot be waited for.
+constexpr std::chrono::seconds kLastGrace{20};
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+// The daemon must outlive a full memory as long as others can give way: its death is a SIGBUS to everybody who has a
+// file mapped. And it holds a file for each draft.
+void settle_process() {
+  std::ofstream("/proc/self/oom_score_adj") << "-800";  // refused to ordinary users, who keep the default
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);
+}
+
+// Takes SIGTERM and SIGINT out of the whole process and gives them to `on_signal`, on a thread of its own: 1 for the
+// first, 2 for the second… Make it before any other thread.
+class SignalWatch {
+ public:
+  explicit SignalWatch(std::function<void(int count)> on_signal) : on_signal_(std::move(on_signal)) {
+    const sigset_t set = ending_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  }
+
+ private:
+  void run(const std::stop_token& stop) const {
+    const sigset_t set = ending_signals();
+    const timespec interval{0, 100'000'000};  // how soon the end of this object is noticed
+    for (int count = 0; !stop.stop_requested();) {
+      if (sigtimedwait(&set, nullptr, &interval) > 0) on_signal_(++count);
+    }
+  }
+
+  const std::function<void(int)> on_signal_;
+  std::jthread thread_;
+};
+
+// Ends the process if it has not gone away by itself in time.
+class LastResort {
+ public:
+  explicit LastResort(std::chrono::nanoseconds grace)
+      : thread_([grace](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any never;
+          std::unique_lock lock(mutex);
+          if (never.wait_for(lock, stop, grace, [&stop] { return stop.stop_requested(); })) return;
+          log::error("the end takes too long: going now; what is unpublished is kept for the next mount");
+          ::_exit(1);
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+// Which session the signals are for; they may come before there is one.
+class EndSwitch {
+ public:
+  void on_signal(int count) {
+    const std::lock_guard lock(mutex_);
+    log::info("{}", count == 1 ? "told to end" : "told again: publishing no more");
+    requested_ = true;
+    if (session_ != nullptr) session_->stop();
+    if (count > 1) publishing_.request_stop();
+  }
+  // From now on a signal ends `session`; nullptr: nothing.
+  void attach(FuseSession* session) {
+    const std::lock_guard lock(mutex_);
+    session_ = session;
+    if (session != nullptr && requested_) session->stop();
+  }
+  [[nodiscard]] std::stop_token publishing() { return publishing_.get_token(); }
+
+ private:
+  std::mutex mutex_;
+  FuseSession* session_ = nullptr;  // guarded by mutex_
+  bool requested_ = false;          // guarded by mutex_
+  std::stop_source publishing_;
+};
+
+void publish_the_rest(MountedStore& store, const MountPlan& plan, std::stop_token stop) {
+  const auto context = RequestContext::within(plan.store.settings.shutdown_timeout, Cause::write_back, std::move(stop));
+  const Result<void> published = store.file_system().shut_down(context);
+  if (!published) log::error("not everything is published: {}", published.error().to_string());
+  for (const UnpublishedFile& file : store.file_system().unpublished()) {
+    log::warning("kept for the next mount: /{} ({}): {}", file.path, human_bytes(file.size_bytes), file.error);
+  }
+}
+
+}  // namespace
+
+Result<void> serve_mount(const MountPlan& plan, const std::function<void()>& ready) {
+  settle_process();
+  EndSwitch end;
+  const SignalWatch signals([&end](int count) { end.on_signal(count); });
+
+  const Result<std::unique_ptr<MountedStore>> store = MountedStore::open(plan.store);
+  if (!store) return fail(store.error());
+  MountService service(**store, {plan.session.source, plan.session.mountpoint, plan.store.cache_dir, plan.log_file});
+  const auto control = ControlServer::open(
+      plan.control_socket, [&service](const Json& request, const ProgressFunction& progress,
+                                      const std::stop_token& stop) { return service.handle(request, progress, stop); });
+  if (!control) return fail(control.error());
+  Result<std::unique_ptr<FuseSession>> session = FuseSession::open((*store)->file_system(), plan.session);
+  if (!session) return fail(session.error());
+
+  log::info("{} is mounted on {}", plan.session.source, plan.session.mountpoint);
+  ready();
+  end.attach(session->get());
+  const Result<void> served = (*session)->run();
+  end.attach(nullptr);
+  if (!served) log::error("serving ended: {}", served.error().to_string());
+
+  const LastResort last_resort(plan.store.settings.shutdown_timeout + kLastGrace);
+  publish_the_rest(**store, plan, end.publishing());
+  service.announce_end();
+  log::info("{} is unmounted from {}", plan.session.source, plan.session.mountpoint);
+  return {};
+}
+
+}  // namespace cairn

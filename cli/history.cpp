@@ -1,0 +1,66 @@
+#include "cli/history.h"
+
+#include <sstream>
+
+namespace cairn {
+
+namespace {
+
+std::vector<std::string> components_of(const std::string& path) {
+  std::vector<std::string> parts;
+  std::istringstream stream(path);
+  for (std::string part; std::getline(stream, part, '/');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+nlohmann::json version_json(VersionNumber number, const Version& version) {
+  return {{"number", number},
+          {"published_ns", version.published},
+          {"mtime_ns", version.mtime},
+          {"size", version.size_bytes},
+          {"chunks_new", version.chunks_new},
+          {"chunks_shared", version.chunks_shared},
+          {"sent_bytes", version.stored_bytes},
+          {"host", version.host}};
+}
+
+}  // namespace
+
+Result<Entry> find_entry(StoreEnvironment& environment, const std::string& path, const RequestContext& context) {
+  Entry entry;
+  entry.id = kRootId;
+  entry.kind = Kind::directory;
+  for (const std::string& name : components_of(path)) {
+    if (entry.kind != Kind::directory) {
+      return fail(Errc::not_found, "/{}: no such file, '{}' is below a name that is no directory", path, name);
+    }
+    const Result<std::shared_ptr<Directory>> directory = Directory::load(environment, entry.id, context);
+    if (!directory) return fail(directory.error().in("/" + path));
+    const EntryPtr found = (*directory)->find_any(name);
+    if (found == nullptr) return fail(Errc::not_found, "/{}: the store has never had a '{}' there", path, name);
+    entry = *found;
+  }
+  return entry;
+}
+
+nlohmann::json history_json(const Entry& entry, const std::string& path) {
+  nlohmann::json versions = nlohmann::json::array();
+  for (size_t i = 0; i < entry.versions.size(); ++i) {
+    versions.push_back(version_json(entry.first_version + i, *entry.versions[i]));
+  }
+  nlohmann::json deleted = entry.deleted ? nlohmann::json(*entry.deleted) : nlohmann::json(nullptr);
+  return {{"path", "/" + path}, {"deleted_ns", std::move(deleted)}, {"versions", std::move(versions)}};
+}
+
+Result<nlohmann::json> load_history(StoreEnvironment& environment, const std::string& path,
+                                    const RequestContext& context) {
+  const std::string inside = path.substr(std::min(path.find_first_not_of('/'), path.size()));
+  const Result<Entry> entry = find_entry(environment, inside, context);
+  if (!entry) return fail(entry.error());
+  if (entry->kind != Kind::file) return fail(Errc::invalid_argument, "/{}: only files have versions", inside);
+  return history_json(*entry, inside);
+}
+
+}  // namespace cairn

@@ -1,0 +1,49 @@
+// What a mount's daemon answers to the commands.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "cli/control.h"
+#include "cli/wiring.h"
+
+namespace cairn {
+
+// {"op": "status"}                    what `cairnfs status --json` prints
+// {"op": "log", "path": "a/b"}        history_json()
+// {"op": "prefetch", "paths": […]}    PrefetchJob::run()
+// {"op": "await_end"}                 waits until the mount has ended: {"unpublished": […], "cache_dir": "…"}
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: borrows the store, which outlives it.
+class MountService {
+ public:
+  struct About {
+    std::string url;
+    std::string mountpoint;
+    std::string cache_dir;
+    std::string log_file;  // "": the terminal
+  };
+  MountService(MountedStore& store, About about);
+
+  Result<Json> handle(const Json& request, const ProgressFunction& progress, const std::stop_token& stop);
+
+  // The filesystem has shut down; who awaits the end is told what is left unpublished.
+  void announce_end();
+
+ private:
+  [[nodiscard]] Json status() const;
+  [[nodiscard]] Json unpublished() const;
+  Result<Json> await_end(const std::stop_token& stop);
+
+  MountedStore& store_;
+  const About about_;
+  const SteadyTime started_;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  std::optional<Json> last_words_;  // guarded by mutex_
+};
+
+}  // namespace cairn

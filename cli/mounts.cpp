@@ -1,0 +1,170 @@
+#include "cli/mounts.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <climits>
+#include <deque>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "base/digest.h"
+
+namespace cairn {
+
+namespace {
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// mountinfo writes spaces, tabs, newlines and backslashes as \ooo.
+std::string unescape_octal(std::string_view text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned code = 0;
+    if (text[i] == '\\' && i + 3 < text.size() &&
+        std::from_chars(text.data() + i + 1, text.data() + i + 4, code, 8).ptr == text.data() + i + 4) {
+      plain += static_cast<char>(code);
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream stream(line);
+  return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
+}
+
+std::optional<std::string> link_target(const std::string& path) {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+  if (length < 0) return std::nullopt;
+  return std::string(target.data(), static_cast<size_t>(length));
+}
+
+std::vector<std::string> components_of(std::string_view path) {
+  std::vector<std::string> parts;
+  std::istringstream stream{std::string(path)};
+  for (std::string part; std::getline(stream, part, '/');) {
+    if (!part.empty() && part != ".") parts.push_back(part);
+  }
+  return parts;
+}
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string joined;
+  for (const std::string& part : parts) joined += (joined.empty() ? "" : "/") + part;
+  return joined;
+}
+
+std::string cache_home(const Streams& streams) {
+  if (streams.superuser) return "/var/cache";
+  const std::string home = streams.variable("XDG_CACHE_HOME");
+  return home.empty() ? streams.variable("HOME") + "/.cache" : home;
+}
+
+constexpr int kMaxLinks = 40;             // as the kernel
+constexpr size_t kMaxEscapedLength = 60;  // a socket's whole path must fit into 107 bytes
+
+}  // namespace
+
+std::vector<MountPoint> parse_mountinfo(std::string_view text) {
+  std::vector<MountPoint> mounts;
+  std::istringstream lines{std::string(text)};
+  for (std::string line; std::getline(lines, line);) {
+    const std::vector<std::string> words = words_of(line);
+    const auto dash = std::find(words.begin(), words.end(), "-");
+    if (words.size() < 5 || words.end() - dash < 3) continue;
+    mounts.push_back({unescape_octal(words[4]), *(dash + 1), unescape_octal(*(dash + 2)), words[2]});
+  }
+  return mounts;
+}
+
+std::vector<MountPoint> mounts_of_this_host() { return parse_mountinfo(read_text("/proc/self/mountinfo")); }
+
+std::vector<MountPoint> cairnfs_mounts() {
+  std::vector<MountPoint> mounts = mounts_of_this_host();
+  std::erase_if(mounts, [](const MountPoint& mount) { return mount.type != kMountType; });
+  return mounts;
+}
+
+std::optional<MountPoint> mount_at(const std::vector<MountPoint>& mounts, std::string_view path) {
+  const auto found =
+      std::find_if(mounts.rbegin(), mounts.rend(), [&](const MountPoint& mount) { return mount.path == path; });
+  if (found == mounts.rend()) return std::nullopt;
+  return *found;
+}
+
+std::string absolute_path(const std::string& path, const std::string& directory) {
+  std::vector<std::string> resolved;
+  for (std::string& part : components_of(path.starts_with('/') ? path : directory + "/" + path)) {
+    if (part != "..") {
+      resolved.push_back(std::move(part));
+    } else if (!resolved.empty()) {
+      resolved.pop_back();
+    }
+  }
+  return "/" + join(resolved);
+}
+
+Result<Location> locate(const std::string& path, const std::string& directory, const std::vector<MountPoint>& mounts) {
+  const std::vector<std::string> given = components_of(path.starts_with('/') ? path : directory + "/" + path);
+  std::deque<std::string> rest(given.begin(), given.end());
+  std::string reached;
+  int links = 0;
+  while (!rest.empty() && !mount_at(mounts, reached)) {
+    const std::string part = std::move(rest.front());
+    rest.pop_front();
+    const std::string next = part == ".." ? reached.substr(0, reached.rfind('/')) : reached + "/" + part;
+    const std::optional<std::string> target = mount_at(mounts, next) ? std::nullopt : link_target(next);
+    if (!target) {
+      reached = next;
+      continue;
+    }
+    if (++links > kMaxLinks) return fail(Errc::invalid_argument, "{}: too many symbolic links", path);
+    if (target->starts_with('/')) reached.clear();
+    const std::vector<std::string> followed = components_of(*target);
+    rest.insert(rest.begin(), followed.begin(), followed.end());
+  }
+  if (!mount_at(mounts, reached)) {
+    return fail(Errc::not_found, "{} is in no CairnFS mount: `cairnfs status` lists them", path);
+  }
+  return Location{reached, absolute_path(join({rest.begin(), rest.end()}), "/").substr(1)};
+}
+
+std::string runtime_directory(const Streams& streams) {
+  if (const std::string given = streams.variable("CAIRNFS_RUNTIME_DIR"); !given.empty()) return given;
+  if (streams.superuser) return "/run/cairnfs";
+  const std::string home = streams.variable("XDG_RUNTIME_DIR");
+  return home.empty() ? cache_home(streams) + "/cairnfs/run" : home + "/cairnfs";
+}
+
+std::string escaped_mountpoint(std::string_view mountpoint) {
+  std::string name;
+  for (const char letter : mountpoint.substr(mountpoint.starts_with('/') ? 1 : 0)) {
+    const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                       (letter >= '0' && letter <= '9') || letter == '.' || letter == '_';
+    name += letter == '/' ? "-" : plain ? std::string(1, letter) : fmt::format("%{:02x}", static_cast<uint8_t>(letter));
+  }
+  if (name.empty()) return "-";
+  if (name.size() <= kMaxEscapedLength) return name;
+  return name.substr(0, kMaxEscapedLength - 17) + "~" + xxh3_128(as_bytes(mountpoint)).hex().substr(0, 16);
+}
+
+std::string control_socket_path(const Streams& streams, std::string_view mountpoint) {
+  return runtime_directory(streams) + "/" + escaped_mountpoint(mountpoint) + ".sock";
+}
+
+std::string default_cache_directory(const Streams& streams, std::string_view store_id, std::string_view mountpoint) {
+  return fmt::format("{}/cairnfs/{}-{}", cache_home(streams), store_id.substr(0, 8), escaped_mountpoint(mountpoint));
+}
+
+}  // namespace cairn
