@@ -93,4 +93,12 @@ std::vector<PlannedChunk> plan_chunks(const SegmentPlan& plan, uint64_t size_byt
   return chunks;
 }
 
+PlannedChunk planned_chunk_at(const SegmentPlan& plan, uint64_t size_bytes, uint32_t chunk_size, uint64_t offset) {
+  const auto next = std::upper_bound(plan.starts.begin(), plan.starts.end(), offset);
+  const uint64_t start = *std::prev(next);
+  const uint64_t end = next == plan.starts.end() ? size_bytes : std::min(*next, size_bytes);
+  const uint64_t at = start + (offset - start) / chunk_size * chunk_size;
+  return {.offset = at, .size = static_cast<uint32_t>(std::min<uint64_t>(chunk_size, end - at))};
+}
+
 }  // namespace cairn

@@ -68,4 +68,7 @@ struct PlannedChunk {
 // The cuts within [0, size_bytes).
 std::vector<PlannedChunk> plan_chunks(const SegmentPlan& plan, uint64_t size_bytes, uint32_t chunk_size);
 
+// The one of them that `offset` (< size_bytes) lies in: for files too sparse to list all their cuts.
+PlannedChunk planned_chunk_at(const SegmentPlan& plan, uint64_t size_bytes, uint32_t chunk_size, uint64_t offset);
+
 }  // namespace cairn
