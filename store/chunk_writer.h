@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/turn.h"
 #include "store/chunk_codec.h"
 #include "store/environment.h"
 #include "store/known_chunks.h"
@@ -48,6 +49,10 @@ class ChunkWriter {
   void remember(const Manifest& manifest) { known_.add(manifest); }
   [[nodiscard]] bool is_known(const ChunkId& id) const { return known_.contains(id); }
 
+  // For whoever must wait for more memory while holding some (a lease for store(), and a base chunk to fetch for it):
+  // one thread at a time.
+  [[nodiscard]] Turn& gathering() { return gathering_; }
+
  private:
   struct Parcel;
   using ParcelPtr = std::shared_ptr<Parcel>;
@@ -64,6 +69,7 @@ class ChunkWriter {
 
   StoreEnvironment& environment_;
   KnownChunks known_;
+  Turn gathering_;
   std::mutex mutex_;
   std::unordered_map<ChunkId, std::vector<ParcelPtr>, DigestHash> sending_;  // guarded by mutex_; id -> who follows
   size_t parcels_ = 0;                                                       // guarded by mutex_
