@@ -72,15 +72,15 @@ struct FileSystemStats {
   uint64_t nodes = 0;
   uint64_t open_handles = 0;
   uint64_t open_drafts = 0;
-  uint64_t kept_drafts = 0;       // closed with an error: staged here, retried
+  uint64_t kept_drafts = 0;  // closed with an error: staged here, retried
   uint64_t pending_directories = 0;
-  uint64_t read_bytes = 0;          // answered to read(): what the callers saw, wherever it came from
-  uint64_t written_bytes = 0;       // taken by write() and write_back()
+  uint64_t read_bytes = 0;     // answered to read(): what the callers saw, wherever it came from
+  uint64_t written_bytes = 0;  // taken by write() and write_back()
 };
 
 // A file whose close or fsync failed: its newest bytes are on this machine only, and are retried.
 struct UnpublishedFile {
-  std::string path;   // below the root, as it was known when it was opened
+  std::string path;  // below the root, as it was known when it was opened
   uint64_t size_bytes = 0;
   std::string error;  // why the last attempt failed
 };
@@ -171,8 +171,7 @@ class FileSystem {
   // A call without bytes comes before the node's bytes may change (its first open for writing, a truncate): drop what
   // is queued for the node, and return once none of it can reach the kernel any more. Never made while a page of the
   // node is being written, so waiting for the kernel is safe here.
-  using NodePageSink =
-      std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
+  using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
 
   // For the control socket: the live entry at a path below the root, following no symlinks.

@@ -1,0 +1,44 @@
+// One thread at a time per file, for what must not overlap and does wait for the store.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <unordered_set>
+
+#include "base/ids.h"
+#include "base/request_context.h"
+
+namespace cairn {
+
+// A publication and a rename of the same file exclude each other: both read the entry in one commit and write it in
+// another. Costs memory only while held.
+// Thread-safety: all methods may be called from any thread. Whoever takes two takes the smaller id first.
+// Failures of acquire: cancelled, deadline_exceeded; so a caller behind a slow publication can be interrupted.
+class EntryLocks {
+ public:
+  // Move-only; gives the lock back when it goes.
+  class Held {
+   public:
+    Held() = default;
+    Held(EntryLocks* locks, EntryId id) : locks_(locks), id_(id) {}
+    Held(Held&& other) noexcept { *this = std::move(other); }
+    Held& operator=(Held&& other) noexcept;
+    ~Held() { release(); }
+    void release();
+
+   private:
+    EntryLocks* locks_ = nullptr;
+    EntryId id_ = 0;
+  };
+
+  Result<Held> acquire(EntryId id, const RequestContext& context);
+
+ private:
+  void give_back(EntryId id);
+
+  std::mutex mutex_;
+  std::condition_variable_any freed_;
+  std::unordered_set<EntryId> held_;  // guarded by mutex_
+};
+
+}  // namespace cairn

@@ -1,0 +1,181 @@
+// Open files: their bytes, and when those are published.
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "fs/store_file_system.h"
+
+namespace cairn {
+
+namespace {
+
+bool is_writable(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
+
+}  // namespace
+
+// The node still shows what the store calls current, or newer bytes of this host. ESTALE makes the kernel look again.
+Result<void> StoreFileSystem::check_current(FileNode& node, const RequestContext& context) {
+  auto view = fresh_view(node, context);
+  if (!view) return fail(std::move(view).error());
+  if (node.old_version || view->unlinked || (view->bytes && view->bytes->unpublished())) return {};
+  const EntryPtr entry = view->place.parent->directory->find(view->place.name);
+  if (entry && entry->id == node.ino && same_bytes(entry->current(), view->version)) return {};
+  return fail_posix(ESTALE, "'{}' is another version by now", view->place.name);
+}
+
+std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node) {
+  return nodes_.open(node, [&](const VersionPtr& version) {
+    return std::make_shared<FileBytes>(sources_, version, page_sink_for(node.id));
+  });
+}
+
+PageSink StoreFileSystem::page_sink_for(NodeId node) const {
+  if (!page_sink_) return nullptr;
+  return [sink = page_sink_, node](uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
+    sink(node, offset, bytes, chunk);
+  };
+}
+
+Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const RequestContext& context) {
+  auto node = file_node(id);
+  if (!node) return fail(std::move(node).error());
+  if ((*node)->kind == Kind::symlink) return fail_posix(ELOOP, "node {} is a symlink", id);
+  if ((*node)->kind != Kind::file) return fail_posix(ENXIO, "node {} has no bytes", id);
+  if (is_writable(flags)) {
+    if (auto writable = check_writable(**node); !writable) return fail(std::move(writable).error());
+  }
+  if (auto current = check_current(**node, context); !current) return fail(std::move(current).error());
+  return open_node(*node, flags, environment_.random.next_u64(), context);
+}
+
+Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags, uint64_t session,
+                                             const RequestContext& context) {
+  auto file = std::make_shared<OpenFile>();
+  file->node = node;
+  file->bytes = open_bytes(*node);
+  file->writable = is_writable(flags);
+  file->append = (flags & O_APPEND) != 0;
+  file->session = session;
+  if (file->writable) file->bytes->add_writer(session);
+  if (auto prepared = prepare(*file, flags, context); !prepared) {
+    close(*file);
+    return fail(std::move(prepared).error());
+  }
+  return OpenReply{.handle = files_.add(std::move(file)), .keep_cache = (flags & O_TRUNC) == 0};
+}
+
+Result<void> StoreFileSystem::prepare(OpenFile& file, int flags, const RequestContext& context) {
+  if ((flags & O_TRUNC) != 0) return resize(*file.node, *file.bytes, 0, context);
+  if ((flags & O_ACCMODE) == O_WRONLY) return {};
+  return file.bytes->load(context);
+}
+
+void StoreFileSystem::close(OpenFile& file) {
+  if (file.writable) file.bytes->remove_writer();
+  nodes_.close(*file.node);
+}
+
+Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, const std::string& name, uint32_t mode,
+                                                                int flags, const Caller& caller,
+                                                                const RequestContext& context) {
+  auto where = target(parent, name, context);
+  if (!where) return fail(std::move(where).error());
+  const bool exclusive = (flags & O_EXCL) != 0;
+  const uint64_t session = environment_.random.next_u64();
+  bool is_new = false;
+  if (!where->entry) {
+    const Entry entry = new_entry(*where->place.parent->directory, Kind::file, mode, caller);
+    if (auto made = make_file(*where, entry, session, exclusive, context); !made) return fail(std::move(made).error());
+    where->entry = where->place.parent->directory->find(name);
+    if (!where->entry) return fail_posix(ENOENT, "'{}' is gone again", name);
+    is_new = where->entry->id == entry.id;
+  }
+  if (exclusive && !is_new) return fail_posix(EEXIST, "'{}' exists", name);
+  if (where->entry->kind == Kind::directory) return fail_posix(EISDIR, "'{}' is a directory", name);
+  const FileNodePtr node = nodes_.hold_file(where->place, where->entry);
+  auto opened = is_new ? open_node(node, flags & ~O_TRUNC, session, context) : open_file(node->id, flags, context);
+  if (!opened) {
+    nodes_.release(node->id);
+    return fail(std::move(opened).error());
+  }
+  return std::make_pair(describe_file(*node), *opened);
+}
+
+Result<void> StoreFileSystem::make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
+                                        const RequestContext& context) {
+  auto creation = create_entry(where.place.name, entry, session, exclusive, environment_.format.keep_versions);
+  Directory& directory = *where.place.parent->directory;
+  return exclusive ? directory.commit(std::move(creation), context) : directory.commit_soon(std::move(creation));
+}
+
+Result<size_t> StoreFileSystem::read(HandleId handle, uint64_t offset, MutableByteView out,
+                                     const RequestContext& context) {
+  auto file = files_.find(handle);
+  if (!file) return fail(std::move(file).error());
+  auto size_read = (*file)->bytes->read(offset, out, context);
+  if (size_read) read_bytes_ += *size_read;
+  return size_read;
+}
+
+Result<size_t> StoreFileSystem::write(HandleId handle, uint64_t offset, ByteView bytes, const RequestContext& context) {
+  auto file = files_.find(handle);
+  if (!file) return fail(std::move(file).error());
+  if (!(*file)->writable) return fail_posix(EBADF, "not open for writing");
+  auto written =
+      (*file)->append ? (*file)->bytes->append(bytes, context) : (*file)->bytes->write(offset, bytes, context);
+  if (written) written_bytes_ += *written;
+  return written;
+}
+
+Result<size_t> StoreFileSystem::write_back(NodeId id, uint64_t offset, ByteView bytes, const RequestContext& context) {
+  auto node = file_node(id);
+  if (!node) return fail(std::move(node).error());
+  if (auto writable = check_writable(**node); !writable) return fail(std::move(writable).error());
+  const auto open = nodes_.view(**node).bytes;
+  if (!open) return fail_posix(EBADF, "node {} is not open", id);
+  auto written = open->write(offset, bytes, context);
+  if (written) written_bytes_ += *written;
+  return written;
+}
+
+Result<void> StoreFileSystem::allocate(HandleId handle, int mode, uint64_t offset, uint64_t length,
+                                       const RequestContext& context) {
+  auto file = files_.find(handle);
+  if (!file) return fail(std::move(file).error());
+  if (!(*file)->writable) return fail_posix(EBADF, "not open for writing");
+  return (*file)->bytes->allocate(mode, offset, length, context);
+}
+
+Result<uint64_t> StoreFileSystem::seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) {
+  auto file = files_.find(handle);
+  if (!file) return fail(std::move(file).error());
+  return (*file)->bytes->seek(offset, whence, context);
+}
+
+Result<void> StoreFileSystem::flush(HandleId handle, const RequestContext& context) {
+  auto file = files_.find(handle);
+  if (!file) return fail(std::move(file).error());
+  if (!(*file)->writable) return {};
+  return publisher_.publish((*file)->node, (*file)->session, context);
+}
+
+// Publishes, and waits for what was only promised for soon: the name itself, its mode, its times.
+Result<void> StoreFileSystem::sync(HandleId handle, const RequestContext& context) {
+  auto file = files_.find(handle);
+  if (!file) return fail(std::move(file).error());
+  const FileNodePtr& node = (*file)->node;
+  if (auto published = publisher_.publish(node, (*file)->session, context); !published) return published;
+  const FileView view = nodes_.view(*node);
+  if (node->old_version || view.unlinked || view.place.parent->directory->removed()) return {};
+  return view.place.parent->directory->flush(context);
+}
+
+void StoreFileSystem::release(HandleId handle) {
+  const auto file = files_.take(handle);
+  if (!file) return;
+  if (file->writable && file->bytes->unpublished()) publisher_.publish_at_release(file->node, file->session);
+  close(*file);
+}
+
+}  // namespace cairn

@@ -1,0 +1,52 @@
+// Open files and directories by the numbers that the kernel knows them by.
+#pragma once
+
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "fs/errno.h"
+#include "fs/file_system.h"
+
+namespace cairn {
+
+// Thread-safety: all methods may be called from any thread.
+// Failures: EBADF for a number that names nothing.
+template <class T>
+class HandleTable {
+ public:
+  HandleId add(std::shared_ptr<T> opened) {
+    std::lock_guard lock(mutex_);
+    opened_.emplace(++last_, std::move(opened));
+    return last_;
+  }
+
+  [[nodiscard]] Result<std::shared_ptr<T>> find(HandleId handle) const {
+    std::shared_lock lock(mutex_);
+    const auto found = opened_.find(handle);
+    if (found == opened_.end()) return fail_posix(EBADF, "no handle {}", handle);
+    return found->second;
+  }
+
+  // nullptr if there is none.
+  std::shared_ptr<T> take(HandleId handle) {
+    std::lock_guard lock(mutex_);
+    auto node = opened_.extract(handle);
+    return node ? std::move(node.mapped()) : nullptr;
+  }
+
+  [[nodiscard]] size_t size() const {
+    std::shared_lock lock(mutex_);
+    return opened_.size();
+  }
+
+ private:
+  mutable std::shared_mutex mutex_;
+  HandleId last_ = 0;                                        // guarded by mutex_
+  std::unordered_map<HandleId, std::shared_ptr<T>> opened_;  // guarded by mutex_
+};
+
+}  // namespace cairn

@@ -1,0 +1,191 @@
+// What changes names: making, removing and renaming.
+#include <algorithm>
+#include <cerrno>
+
+#include "fs/name.h"
+#include "fs/store_file_system.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint32_t kModeBits = 07777;
+constexpr uint32_t kSetGid = 02000;
+constexpr size_t kMaxTargetBytes = 4095;
+
+Result<void> check_target(const std::string& target) {
+  if (target.empty()) return fail_posix(ENOENT, "a symlink to nothing");
+  if (target.size() > kMaxTargetBytes) return fail_posix(ENAMETOOLONG, "a symlink's target of {} bytes", target.size());
+  if (!is_valid_utf8(target)) return fail_posix(EILSEQ, "a symlink's target that is not UTF-8");
+  if (target.find('\0') != target.npos) return fail_posix(EINVAL, "a symlink's target with a NUL");
+  return {};
+}
+
+}  // namespace
+
+// Strict about freshness, unlike those who only look: what is about to change must not be guessed.
+Result<StoreFileSystem::Target> StoreFileSystem::target(NodeId parent, const std::string& name,
+                                                        const RequestContext& context) const {
+  if (auto valid = check_changeable_name(name); !valid) return fail(std::move(valid).error());
+  if (auto writable = check_writable(); !writable) return fail(std::move(writable).error());
+  auto directory = directory_node(parent);
+  if (!directory) return fail(std::move(directory).error());
+  auto fresh = (*directory)->directory->refresh(environment_.options.revalidate, context);
+  if (!fresh) return fail(std::move(fresh).error());
+  return Target{{*directory, name}, (*directory)->directory->find(name)};
+}
+
+Entry StoreFileSystem::new_entry(const Directory& parent, Kind kind, uint32_t mode, const Caller& caller) const {
+  const Attributes above = parent.attributes();
+  const Nanos now = environment_.clock.wall_now();
+  Entry entry;
+  while (entry.id <= kRootId) entry.id = environment_.random.next_u64();
+  entry.kind = kind;
+  entry.attributes.mode = mode & kModeBits;
+  entry.attributes.uid = caller.uid;
+  entry.attributes.gid = caller.gid;
+  entry.attributes.mtime = now;
+  entry.attributes.ctime = now;
+  if ((above.mode & kSetGid) != 0) {
+    entry.attributes.gid = above.gid;
+    if (kind == Kind::directory) entry.attributes.mode |= kSetGid;
+  }
+  return entry;
+}
+
+Result<NodeReply> StoreFileSystem::make_directory(NodeId parent, const std::string& name, uint32_t mode,
+                                                  const Caller& caller, const RequestContext& context) {
+  auto where = target(parent, name, context);
+  if (!where) return fail(std::move(where).error());
+  if (where->entry) return fail_posix(EEXIST, "'{}' exists", name);
+  Directory& directory = *where->place.parent->directory;
+  const Attributes attributes = new_entry(directory, Kind::directory, mode, caller).attributes;
+  auto made = names_->make_directory(directory, name, attributes, context);
+  if (!made) return fail(std::move(made).error());
+  return reply_with_directory(where->place, context);
+}
+
+// Durable at once, and made by one host only.
+Result<NodeReply> StoreFileSystem::commit_new_entry(const Target& where, Entry entry, const RequestContext& context) {
+  if (where.entry) return fail_posix(EEXIST, "'{}' exists", where.place.name);
+  auto made = create_entry(where.place.name, std::move(entry), 0, true, environment_.format.keep_versions);
+  if (auto done = where.place.parent->directory->commit(std::move(made), context); !done) {
+    return fail(std::move(done).error());
+  }
+  const EntryPtr there = where.place.parent->directory->find(where.place.name);
+  if (!there) return fail_posix(ENOENT, "'{}' is gone again", where.place.name);
+  return reply_with_entry(where.place, there, context);
+}
+
+Result<NodeReply> StoreFileSystem::make_node(NodeId parent, const std::string& name, Kind kind, uint32_t mode,
+                                             const Caller& caller, const RequestContext& context) {
+  if (kind != Kind::file && kind != Kind::fifo && kind != Kind::socket) {
+    return fail_posix(EPERM, "only files, fifos and sockets can be made");
+  }
+  auto where = target(parent, name, context);
+  if (!where) return fail(std::move(where).error());
+  return commit_new_entry(*where, new_entry(*where->place.parent->directory, kind, mode, caller), context);
+}
+
+Result<NodeReply> StoreFileSystem::make_symlink(NodeId parent, const std::string& name, const std::string& link_target,
+                                                const Caller& caller, const RequestContext& context) {
+  if (auto valid = check_target(link_target); !valid) return fail(std::move(valid).error());
+  auto where = target(parent, name, context);
+  if (!where) return fail(std::move(where).error());
+  Entry entry = new_entry(*where->place.parent->directory, Kind::symlink, 0777, caller);
+  entry.target = link_target;
+  return commit_new_entry(*where, std::move(entry), context);
+}
+
+Result<std::string> StoreFileSystem::read_symlink(NodeId id, const RequestContext& /*context*/) {
+  auto node = nodes_.find(id);
+  if (!node) return fail(std::move(node).error());
+  if ((*node)->kind != Kind::symlink) return fail_posix(EINVAL, "node {} is no symlink", id);
+  return nodes_.view(static_cast<const FileNode&>(**node)).entry->target;
+}
+
+Result<void> StoreFileSystem::remove_file(NodeId parent, const std::string& name, const RequestContext& context) {
+  auto where = target(parent, name, context);
+  if (!where) return fail(std::move(where).error());
+  if (!where->entry) return fail_posix(ENOENT, "no '{}'", name);
+  if (where->entry->kind == Kind::directory) return fail_posix(EISDIR, "'{}' is a directory", name);
+  auto entry = entries_.acquire(where->entry->id, context);
+  if (!entry) return fail(std::move(entry).error());
+  auto removal = remove_entry(name, where->entry->id, environment_.clock.wall_now());
+  auto done = where->place.parent->directory->commit_soon(std::move(removal));
+  if (done) note_unlinked(*where->entry);
+  return done;
+}
+
+Result<void> StoreFileSystem::remove_directory(NodeId parent, const std::string& name, const RequestContext& context) {
+  auto where = target(parent, name, context);
+  if (!where) return fail(std::move(where).error());
+  return names_->remove_directory(*where->place.parent->directory, name, context);
+}
+
+Result<void> StoreFileSystem::rename(NodeId parent, const std::string& name, NodeId new_parent,
+                                     const std::string& new_name, RenameMode mode, const RequestContext& context) {
+  auto from = target(parent, name, context);
+  if (!from) return fail(std::move(from).error());
+  auto to = target(new_parent, new_name, context);
+  if (!to) return fail(std::move(to).error());
+  if (!from->entry) return fail_posix(ENOENT, "no '{}'", name);
+  if (mode == RenameMode::no_replace && to->entry) return fail_posix(EEXIST, "'{}' exists", new_name);
+  if (mode == RenameMode::exchange && !to->entry) return fail_posix(ENOENT, "no '{}'", new_name);
+  if (to->entry && to->entry->id == from->entry->id) return {};
+  if (auto apart = check_ancestry(*from, *to, mode); !apart) return apart;
+  if (mode == RenameMode::replace && to->entry) {
+    if (auto published = publish_before_replacing(*from->entry, context); !published) return published;
+  }
+  return rename_checked(*from, *to, mode, context);
+}
+
+// The kernel checks this too; it does not know what other hosts have moved meanwhile, and neither do we for certain.
+Result<void> StoreFileSystem::check_ancestry(const Target& from, const Target& to, RenameMode mode) const {
+  if (from.entry->kind == Kind::directory && nodes_.is_within(*to.place.parent, from.entry->id)) {
+    return fail_posix(EINVAL, "'{}' would be inside itself", from.place.name);
+  }
+  if (to.entry && to.entry->kind == Kind::directory && nodes_.is_within(*from.place.parent, to.entry->id)) {
+    return fail_posix(mode == RenameMode::exchange ? EINVAL : ENOTEMPTY, "'{}' holds '{}'", to.place.name,
+                      from.place.name);
+  }
+  return {};
+}
+
+// What is still being written takes an older file's name: publish first, so that no host ever finds the name empty.
+Result<void> StoreFileSystem::publish_before_replacing(const Entry& source, const RequestContext& context) {
+  const FileNodePtr node = nodes_.find_unpublished(source.id);
+  if (!node) return {};
+  return publisher_.publish(node, nodes_.view(*node).bytes->last_session(), context);
+}
+
+Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& to, RenameMode mode,
+                                             const RequestContext& context) {
+  const EntryId other = to.entry ? to.entry->id : from.entry->id;
+  auto first = entries_.acquire(std::min(from.entry->id, other), context);
+  if (!first) return fail(std::move(first).error());
+  Result<EntryLocks::Held> second;
+  if (to.entry) second = entries_.acquire(std::max(from.entry->id, other), context);
+  if (!second) return fail(std::move(second).error());
+
+  auto done = names_->rename({from.place.parent->directory, from.place.name},
+                             {to.place.parent->directory, to.place.name}, mode, context);
+  if (!done) return done;
+  if (mode == RenameMode::exchange) {
+    note_moved(*to.entry, from.place);
+  } else if (to.entry) {
+    note_unlinked(*to.entry);
+  }
+  note_moved(*from.entry, to.place);
+  return {};
+}
+
+void StoreFileSystem::note_moved(const Entry& entry, const NodePlace& place) {
+  for (const FileNodePtr& node : nodes_.moved(entry.id, place)) publisher_.moved(node);
+}
+
+void StoreFileSystem::note_unlinked(const Entry& entry) {
+  for (const FileNodePtr& node : nodes_.unlinked(entry.id)) publisher_.unlinked(node);
+}
+
+}  // namespace cairn

@@ -1,0 +1,82 @@
+// What the kernel knows by a NodeId.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "fs/file_bytes.h"
+#include "fs/file_system.h"
+
+namespace cairn {
+
+// Small: there is one for every name that the kernel has looked up.
+// Thread-safety: constant but for what a comment says NodeTable guards.
+class Node {
+ public:
+  Node(NodeId node_id, EntryId inode, Kind node_kind) : id(node_id), ino(inode), kind(node_kind) {}
+  virtual ~Node() = default;
+
+  const NodeId id;
+  const EntryId ino;  // st_ino, the same for every node of one entry
+  const Kind kind;
+
+ private:
+  friend class NodeTable;
+  uint64_t holds_ = 0;  // lookups, open handles, children of a directory, the publisher
+};
+using NodePtr = std::shared_ptr<Node>;
+
+class DirectoryNode final : public Node {
+ public:
+  DirectoryNode(NodeId node_id, std::shared_ptr<Directory> of)
+      : Node(node_id, of->id(), Kind::directory), directory(std::move(of)) {}
+
+  const std::shared_ptr<Directory> directory;
+
+ private:
+  friend class NodeTable;
+  std::shared_ptr<DirectoryNode> parent_;  // nullptr: the root, or not known
+  std::string name_;
+};
+using DirectoryNodePtr = std::shared_ptr<DirectoryNode>;
+
+// Where a node was last seen, which another host may have changed since.
+struct NodePlace {
+  DirectoryNodePtr parent;
+  std::string name;
+};
+
+// Anything that is not a directory; for files, one published version and what this host writes on top of it.
+class FileNode final : public Node {
+ public:
+  FileNode(NodeId node_id, EntryPtr entry, bool is_old_version)
+      : Node(node_id, entry->id, entry->kind),
+        old_version(is_old_version),
+        entry_(std::move(entry)),
+        version_(entry_->current()) {}
+
+  const bool old_version;  // under `.versions`: never changes
+
+ private:
+  friend class NodeTable;
+  NodePlace place_;
+  bool unlinked_ = false;
+  EntryPtr entry_;                    // as last seen
+  VersionPtr version_;                // whose bytes this node shows, drafts apart; nullptr: none yet
+  std::shared_ptr<FileBytes> bytes_;  // while open or unpublished
+  size_t opens_ = 0;
+};
+using FileNodePtr = std::shared_ptr<FileNode>;
+
+// `.versions`, or with a name `.versions/NAME`: made up from the history that a directory lists.
+class VersionsNode final : public Node {
+ public:
+  VersionsNode(NodeId node_id, EntryId inode, DirectoryNodePtr directory, std::string of_name)
+      : Node(node_id, inode, Kind::directory), parent(std::move(directory)), name(std::move(of_name)) {}
+
+  const DirectoryNodePtr parent;
+  const std::string name;  // empty: `.versions` itself
+};
+using VersionsNodePtr = std::shared_ptr<VersionsNode>;
+
+}  // namespace cairn

@@ -1,0 +1,274 @@
+#include "fs/node_table.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+#include "fs/errno.h"
+
+namespace cairn {
+
+namespace {
+
+bool same_content(const Content& a, const Content& b) {
+  if (a.index() != b.index()) return false;
+  if (const auto* manifest = std::get_if<ManifestPtr>(&a)) {
+    const auto& other = std::get<ManifestPtr>(b);
+    return *manifest == other || (*manifest)->chunks() == other->chunks();
+  }
+  if (const auto* digest = std::get_if<Digest>(&a)) return *digest == std::get<Digest>(b);
+  const auto& left = std::get<SharedBuffer>(a);
+  const auto& right = std::get<SharedBuffer>(b);
+  if (!left || !right) return left == right;
+  return as_text(left->view()) == as_text(right->view());
+}
+
+}  // namespace
+
+bool same_bytes(const VersionPtr& a, const VersionPtr& b) {
+  if (a == b) return true;
+  const uint64_t a_size = a ? a->size_bytes : 0;
+  const uint64_t b_size = b ? b->size_bytes : 0;
+  if (a_size != b_size) return false;
+  return a_size == 0 || same_content(a->content, b->content);
+}
+
+NodeTable::NodeTable(std::shared_ptr<Directory> root)
+    : root_(std::make_shared<DirectoryNode>(next_id_, std::move(root))) {
+  std::lock_guard lock(mutex_);
+  add_locked(root_);
+}
+
+Result<NodePtr> NodeTable::find(NodeId id) const {
+  std::lock_guard lock(mutex_);
+  const auto found = nodes_.find(id);
+  if (found == nodes_.end()) return fail_posix(ESTALE, "no node {}", id);
+  return found->second;
+}
+
+template <class T, class Matches>
+std::shared_ptr<T> NodeTable::find_locked(EntryId ino, const Matches& matches) const {
+  const auto [first, last] = by_entry_.equal_range(ino);
+  for (auto it = first; it != last; ++it) {
+    auto node = std::dynamic_pointer_cast<T>(it->second);
+    if (node && matches(*node)) return node;
+  }
+  return nullptr;
+}
+
+bool NodeTable::is_unpublished(const FileNode& node) {
+  return !node.unlinked_ && node.bytes_ && node.bytes_->unpublished();
+}
+
+// Registers a new node, held once.
+template <class T>
+std::shared_ptr<T> NodeTable::add_locked(std::shared_ptr<T> node) {
+  ++next_id_;
+  node->holds_ = 1;
+  nodes_.emplace(node->id, node);
+  by_entry_.emplace(node->ino, node);
+  return node;
+}
+
+DirectoryNodePtr NodeTable::hold_directory(const std::shared_ptr<Directory>& directory, const NodePlace& place) {
+  std::vector<NodePtr> gone;
+  std::lock_guard lock(mutex_);
+  auto node = find_locked<DirectoryNode>(directory->id(), [&](const auto& it) { return it.directory == directory; });
+  if (node) {
+    ++node->holds_;
+  } else {
+    node = add_locked(std::make_shared<DirectoryNode>(next_id_, directory));
+  }
+  if (node != root_) set_parent_locked(*node, place, gone);
+  return node;
+}
+
+FileNodePtr NodeTable::hold_file(const NodePlace& place, const EntryPtr& entry) {
+  std::lock_guard lock(mutex_);
+  auto node = find_locked<FileNode>(entry->id, is_unpublished);
+  if (!node) {
+    node = find_locked<FileNode>(
+        entry->id, [&](const auto& it) { return !it.unlinked_ && same_bytes(it.version_, entry->current()); });
+  }
+  if (node) {
+    ++node->holds_;
+    node->entry_ = entry;
+  } else {
+    node = add_locked(std::make_shared<FileNode>(next_id_, entry, false));
+  }
+  node->place_ = place;
+  return node;
+}
+
+FileNodePtr NodeTable::hold_old_version(const EntryPtr& entry) {
+  std::lock_guard lock(mutex_);
+  auto node = find_locked<FileNode>(
+      entry->id, [&](const auto& it) { return it.old_version && same_bytes(it.version_, entry->current()); });
+  if (!node) return add_locked(std::make_shared<FileNode>(next_id_, entry, true));
+  ++node->holds_;
+  node->entry_ = entry;
+  return node;
+}
+
+VersionsNodePtr NodeTable::hold_versions(const DirectoryNodePtr& directory, EntryId ino, const std::string& name) {
+  std::lock_guard lock(mutex_);
+  auto node = find_locked<VersionsNode>(ino, [](const auto&) { return true; });
+  if (!node) return add_locked(std::make_shared<VersionsNode>(next_id_, ino, directory, name));
+  ++node->holds_;
+  return node;
+}
+
+void NodeTable::hold(Node& node) {
+  std::lock_guard lock(mutex_);
+  ++node.holds_;
+}
+
+void NodeTable::release(NodeId id, uint64_t holds) {
+  std::vector<NodePtr> gone;
+  std::lock_guard lock(mutex_);
+  if (const auto found = nodes_.find(id); found != nodes_.end()) release_locked(found->second, holds, gone);
+}
+
+// `gone` outlives the lock: what a node owns may take its time to end. By value: the map's own pointer may go.
+void NodeTable::release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr>& gone) {
+  while (node && node != root_) {
+    node->holds_ -= std::min(holds, node->holds_);
+    if (node->holds_ > 0) return;
+    nodes_.erase(node->id);
+    const auto [first, last] = by_entry_.equal_range(node->ino);
+    for (auto it = first; it != last; ++it) {
+      if (it->second != node) continue;
+      by_entry_.erase(it);
+      break;
+    }
+    gone.push_back(node);
+    const auto directory = std::dynamic_pointer_cast<DirectoryNode>(node);
+    node = directory ? directory->parent_ : nullptr;
+    holds = 1;
+  }
+}
+
+// A directory holds the one above it, so that ancestry can be asked for as long as there is a child.
+void NodeTable::set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone) {
+  node.name_ = place.name;
+  if (node.parent_ == place.parent) return;
+  if (place.parent) ++place.parent->holds_;
+  const NodePtr before = std::exchange(node.parent_, place.parent);
+  if (before) release_locked(before, 1, gone);
+}
+
+FileView NodeTable::view(const FileNode& node) const {
+  std::lock_guard lock(mutex_);
+  return {node.place_, node.unlinked_, node.entry_, node.version_, node.bytes_};
+}
+
+void NodeTable::set_entry(FileNode& node, EntryPtr entry) {
+  std::lock_guard lock(mutex_);
+  node.entry_ = std::move(entry);
+}
+
+void NodeTable::set_name(FileNode& node, const std::string& name) {
+  std::lock_guard lock(mutex_);
+  node.place_.name = name;
+}
+
+void NodeTable::advance(FileNode& node, VersionPtr version) {
+  std::lock_guard lock(mutex_);
+  node.version_ = std::move(version);
+}
+
+std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make) {
+  std::lock_guard lock(mutex_);
+  ++node.holds_;
+  ++node.opens_;
+  if (!node.bytes_) node.bytes_ = make(node.version_);
+  return node.bytes_;
+}
+
+void NodeTable::close(FileNode& node) {
+  std::shared_ptr<FileBytes> dropped;
+  {
+    std::lock_guard lock(mutex_);
+    check(node.opens_ > 0, "a node is closed as often as it was opened");
+    if (--node.opens_ == 0) dropped = std::exchange(node.bytes_, nullptr);
+  }
+  release(node.id);
+}
+
+std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place) {
+  std::vector<NodePtr> gone;
+  std::vector<FileNodePtr> files;
+  std::lock_guard lock(mutex_);
+  const auto [first, last] = by_entry_.equal_range(entry);
+  for (auto it = first; it != last; ++it) {
+    if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) {
+      file->place_ = place;
+      files.push_back(std::move(file));
+    } else if (const auto directory = std::dynamic_pointer_cast<DirectoryNode>(it->second)) {
+      set_parent_locked(*directory, place, gone);
+    }
+  }
+  return files;
+}
+
+std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
+  std::vector<FileNodePtr> files;
+  std::lock_guard lock(mutex_);
+  const auto [first, last] = by_entry_.equal_range(entry);
+  for (auto it = first; it != last; ++it) {
+    auto file = std::dynamic_pointer_cast<FileNode>(it->second);
+    if (!file) continue;
+    file->unlinked_ = true;
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+DirectoryNodePtr NodeTable::parent(const DirectoryNode& node) const {
+  std::lock_guard lock(mutex_);
+  return node.id == kRootNode ? root_ : node.parent_;
+}
+
+bool NodeTable::is_within(const DirectoryNode& node, EntryId ancestor) const {
+  std::lock_guard lock(mutex_);
+  for (const DirectoryNode* at = &node; at != nullptr; at = at->parent_.get()) {
+    if (at->ino == ancestor) return true;
+  }
+  return false;
+}
+
+std::string NodeTable::path(const NodePlace& place) const {
+  std::lock_guard lock(mutex_);
+  std::string path = place.name;
+  for (auto at = place.parent; at && at != root_; at = at->parent_) path = at->name_ + "/" + path;
+  return path;
+}
+
+FileNodePtr NodeTable::find_unpublished(EntryId entry) const {
+  std::lock_guard lock(mutex_);
+  return find_locked<FileNode>(entry, is_unpublished);
+}
+
+std::vector<FileNodePtr> NodeTable::with_unpublished_bytes() const {
+  std::vector<FileNodePtr> found;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, node] : nodes_) {
+    auto file = std::dynamic_pointer_cast<FileNode>(node);
+    if (file && is_unpublished(*file)) found.push_back(std::move(file));
+  }
+  return found;
+}
+
+NodeTable::Counts NodeTable::counts() const {
+  Counts counts;
+  std::lock_guard lock(mutex_);
+  counts.nodes = nodes_.size();
+  for (const auto& [id, node] : nodes_) {
+    const auto* file = dynamic_cast<const FileNode*>(node.get());
+    if (file != nullptr && file->bytes_ && file->bytes_->has_draft()) ++counts.drafts;
+  }
+  return counts;
+}
+
+}  // namespace cairn

@@ -1,0 +1,99 @@
+// All nodes, by their ids and by the entries they stand for.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "fs/node.h"
+
+namespace cairn {
+
+// A file node's changing parts, as of one moment.
+struct FileView {
+  NodePlace place;
+  bool unlinked = false;
+  EntryPtr entry;
+  VersionPtr version;
+  std::shared_ptr<FileBytes> bytes;  // nullptr: neither open nor unpublished
+};
+
+// Two versions of which nobody can tell the bytes apart; nullptr is the empty file.
+bool same_bytes(const VersionPtr& a, const VersionPtr& b);
+
+// The one place that guards what changes in nodes. Its mutex is held for lookups in maps and for FileBytes' getters,
+// never over I/O: after it only FileBytes' own mutex may be taken.
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: a node stays as long as somebody holds it (hold/release: one count for lookups, handles, children and
+//   kept drafts); whoever has a NodePtr besides may go on using it.
+// Methods that return a node to be told to the kernel, or to be kept, have taken one hold for the caller.
+class NodeTable {
+ public:
+  explicit NodeTable(std::shared_ptr<Directory> root);
+
+  [[nodiscard]] DirectoryNodePtr root() const { return root_; }
+  // ESTALE if there is no such node.
+  [[nodiscard]] Result<NodePtr> find(NodeId id) const;
+
+  DirectoryNodePtr hold_directory(const std::shared_ptr<Directory>& directory, const NodePlace& place);
+  // The node that shows the bytes of `entry`'s current version, or that has newer bytes from this host; else a new one.
+  FileNodePtr hold_file(const NodePlace& place, const EntryPtr& entry);
+  // `.versions/NAME/<n>`: `entry` is made up, with that one version.
+  FileNodePtr hold_old_version(const EntryPtr& entry);
+  VersionsNodePtr hold_versions(const DirectoryNodePtr& directory, EntryId ino, const std::string& name);
+  void hold(Node& node);
+  void release(NodeId id, uint64_t holds = 1);
+
+  [[nodiscard]] FileView view(const FileNode& node) const;
+  // Remembers what the store says of the node now.
+  void set_entry(FileNode& node, EntryPtr entry);
+  // Another host renamed the file within its directory.
+  void set_name(FileNode& node, const std::string& name);
+  // The node shows `version` from now on: this host has published it.
+  void advance(FileNode& node, VersionPtr version);
+
+  // The bytes of a node that is being opened, made by `make` if it was not open; close() gives them back.
+  using MakeBytes = std::function<std::shared_ptr<FileBytes>(const VersionPtr& version)>;
+  std::shared_ptr<FileBytes> open(FileNode& node, const MakeBytes& make);
+  void close(FileNode& node);
+
+  // What this host did to names. The nodes concerned are returned.
+  std::vector<FileNodePtr> moved(EntryId entry, const NodePlace& place);
+  std::vector<FileNodePtr> unlinked(EntryId entry);
+
+  // The directory above; the root's is itself. Unknown: nullptr.
+  [[nodiscard]] DirectoryNodePtr parent(const DirectoryNode& node) const;
+  // `ancestor` is `node` or lies above it, as far as this host knows.
+  [[nodiscard]] bool is_within(const DirectoryNode& node, EntryId ancestor) const;
+  // "a/b/c" below the root.
+  [[nodiscard]] std::string path(const NodePlace& place) const;
+
+  // The node of `entry` that has bytes of this host which are not published; nullptr if there is none.
+  [[nodiscard]] FileNodePtr find_unpublished(EntryId entry) const;
+  [[nodiscard]] std::vector<FileNodePtr> with_unpublished_bytes() const;
+  struct Counts {
+    uint64_t nodes = 0, drafts = 0;
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  static bool is_unpublished(const FileNode& node);
+  template <class T, class Matches>
+  std::shared_ptr<T> find_locked(EntryId ino, const Matches& matches) const;
+  template <class T>
+  std::shared_ptr<T> add_locked(std::shared_ptr<T> node);
+  void set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone);
+  void release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr>& gone);
+
+  mutable std::mutex mutex_;
+  NodeId next_id_ = kRootNode;                          // guarded by mutex_
+  std::unordered_map<NodeId, NodePtr> nodes_;           // guarded by mutex_
+  std::unordered_multimap<EntryId, NodePtr> by_entry_;  // guarded by mutex_
+  const DirectoryNodePtr root_;
+};
+
+}  // namespace cairn

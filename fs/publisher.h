@@ -1,0 +1,88 @@
+// From a file's unpublished bytes to a version in its directory, however long that takes.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fs/entry_locks.h"
+#include "fs/kept_identity.h"
+#include "fs/node_table.h"
+
+namespace cairn {
+
+// How long to wait between attempts at a file whose publication failed.
+struct RetryDelays {
+  std::chrono::nanoseconds first{std::chrono::seconds(1)};
+  std::chrono::nanoseconds most{std::chrono::minutes(1)};
+};
+
+// Publishes on request; what fails is kept on this machine and tried again by a thread of its own until it is in the
+// store, also by later processes.
+//
+// Thread-safety: all methods may be called from any thread. Two publications of one file follow each other; that and
+//   `entries` are held over remote calls and can be interrupted, mutex_ is not.
+// Ownership: borrows everything. A kept file's node and bytes stay open until it is published.
+// Failures of publish: those of sealing and committing. The bytes are then kept, and the failure is counted.
+// Durability: publish returns success once the version is in the store.
+class Publisher {
+ public:
+  Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries, RetryDelays delays = {});
+  ~Publisher();
+
+  // Nothing to do if all is published or the file is unlinked. `session`: store/entry.h, Version.
+  Result<void> publish(const FileNodePtr& node, uint64_t session, const RequestContext& context);
+
+  // The last descriptor goes: publish, unless that has just failed; then the newest bytes are kept for the retry.
+  void publish_at_release(const FileNodePtr& node, uint64_t session);
+
+  // A draft that an earlier process kept, in the place that `node` stands for: tried at once, in the background.
+  void adopt(const FileNodePtr& node, const KeptIdentity& identity);
+
+  // What this host did to the file's name.
+  void moved(const FileNodePtr& node);
+  void unlinked(const FileNodePtr& node);
+
+  // No more attempts in the background; interrupts the one under way.
+  void stop();
+
+  [[nodiscard]] std::vector<UnpublishedFile> kept() const;
+
+ private:
+  struct Kept {
+    FileNodePtr node;
+    uint64_t session = 0;
+    std::string path;
+    std::string error;
+    std::chrono::nanoseconds delay{0};
+    SteadyTime due;
+  };
+
+  Result<void> attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context);
+  Result<void> commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context);
+  void note_published(FileNode& node, const FileView& view, const VersionPtr& version);
+  void keep(const FileNodePtr& node, uint64_t session, const Error& error);
+  void describe(const FileNodePtr& node, uint64_t session);
+  void forget_kept(const FileNode& node);
+  [[nodiscard]] bool is_kept(const FileNode& node) const;
+  void run(const std::stop_token& stop);
+  void retry(const Kept& kept, const std::stop_token& stop);
+
+  const ByteSources sources_;
+  NodeTable& nodes_;
+  EntryLocks& entries_;
+  EntryLocks turns_;
+  const RetryDelays delays_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<NodeId, Kept> kept_;  // guarded by mutex_
+  bool kicked_ = false;          // guarded by mutex_: kept_ has something newly due
+  std::jthread thread_;          // last: it uses all of the above
+};
+
+}  // namespace cairn

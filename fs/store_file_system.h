@@ -1,0 +1,175 @@
+// FileSystem over a store's Namespace: who is asked for what, and in which order locks are taken.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fs/entry_edits.h"
+#include "fs/entry_locks.h"
+#include "fs/file_system.h"
+#include "fs/handle_table.h"
+#include "fs/node_table.h"
+#include "fs/publisher.h"
+
+namespace cairn {
+
+// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, attributes.cpp and listings.cpp.
+//
+// Locks, in the order in which a thread may take them (docs/locking.md):
+//   1. a file's publication turn (Publisher)         held while it seals and commits; interruptible
+//   2. entry locks (EntryLocks), smaller id first    held while a rename, unlink or publication commits; interruptible
+//   3. Publisher's and a Listing's mutex             no remote call within
+//   4. NodeTable's mutex                             no I/O within
+//   5. FileBytes' append mutex, then its mutex       local staging only
+// Directory's, Draft's and FileReader's own locks come after all of these; those classes never call back.
+class StoreFileSystem final : public FileSystem {
+ public:
+  StoreFileSystem(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
+                  std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root);
+  ~StoreFileSystem() override;
+
+  // Takes over what an earlier process kept. What cannot be placed now stays kept for the next start.
+  Result<void> recover(const RequestContext& context);
+
+  Result<NodeReply> lookup(NodeId parent, const std::string& name, const RequestContext& context) override;
+  void forget(NodeId node, uint64_t lookups) override;
+  Result<NodeReply> get_attributes(NodeId node, std::optional<HandleId> handle, const RequestContext& context) override;
+  Result<NodeReply> set_attributes(NodeId node, const SetAttributes& wanted, const RequestContext& context) override;
+
+  Result<NodeReply> make_directory(NodeId parent, const std::string& name, uint32_t mode, const Caller& caller,
+                                   const RequestContext& context) override;
+  Result<NodeReply> make_node(NodeId parent, const std::string& name, Kind kind, uint32_t mode, const Caller& caller,
+                              const RequestContext& context) override;
+  Result<NodeReply> make_symlink(NodeId parent, const std::string& name, const std::string& target,
+                                 const Caller& caller, const RequestContext& context) override;
+  Result<std::string> read_symlink(NodeId node, const RequestContext& context) override;
+  Result<void> remove_file(NodeId parent, const std::string& name, const RequestContext& context) override;
+  Result<void> remove_directory(NodeId parent, const std::string& name, const RequestContext& context) override;
+  Result<void> rename(NodeId parent, const std::string& name, NodeId new_parent, const std::string& new_name,
+                      RenameMode mode, const RequestContext& context) override;
+
+  Result<OpenReply> open_file(NodeId node, int flags, const RequestContext& context) override;
+  Result<std::pair<NodeReply, OpenReply>> create(NodeId parent, const std::string& name, uint32_t mode, int flags,
+                                                 const Caller& caller, const RequestContext& context) override;
+  Result<size_t> read(HandleId handle, uint64_t offset, MutableByteView out, const RequestContext& context) override;
+  Result<size_t> write(HandleId handle, uint64_t offset, ByteView bytes, const RequestContext& context) override;
+  Result<size_t> write_back(NodeId node, uint64_t offset, ByteView bytes, const RequestContext& context) override;
+  Result<void> allocate(HandleId handle, int mode, uint64_t offset, uint64_t length,
+                        const RequestContext& context) override;
+  Result<uint64_t> seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) override;
+  Result<void> flush(HandleId handle, const RequestContext& context) override;
+  Result<void> sync(HandleId handle, const RequestContext& context) override;
+  void release(HandleId handle) override;
+
+  Result<HandleId> open_directory(NodeId node, const RequestContext& context) override;
+  Result<void> read_directory(HandleId handle, uint64_t offset, bool plus, const Emit& emit,
+                              const RequestContext& context) override;
+  Result<void> sync_directory(NodeId node, const RequestContext& context) override;
+  void release_directory(HandleId handle) override;
+
+  Result<std::string> get_xattr(NodeId node, const std::string& name, const RequestContext& context) override;
+  Result<std::vector<std::string>> list_xattrs(NodeId node, const RequestContext& context) override;
+  Result<void> set_xattr(NodeId node, const std::string& name, const std::string& value, int flags,
+                         const RequestContext& context) override;
+  Result<void> remove_xattr(NodeId node, const std::string& name, const RequestContext& context) override;
+
+  Result<FileSystemStatfs> statfs(const RequestContext& context) override;
+  void set_page_sink(NodePageSink sink) override;
+  Result<Entry> entry_at(const std::string& path, const RequestContext& context) override;
+  Result<void> shut_down(const RequestContext& context) override;
+  [[nodiscard]] FileSystemStats stats() const override;
+  [[nodiscard]] std::vector<UnpublishedFile> unpublished() const override;
+
+ private:
+  struct OpenFile {
+    FileNodePtr node;
+    std::shared_ptr<FileBytes> bytes;
+    bool writable = false;
+    bool append = false;
+    uint64_t session = 0;  // Version::session of what this open file publishes
+  };
+  struct Listing {
+    NodePtr node;
+    std::mutex mutex;
+    std::vector<DirectoryEntry> entries;  // guarded by mutex
+    bool started = false;                 // guarded by mutex: offset 0 was read; reading it again is rewinddir(3)
+  };
+  // One end of a change of names, checked and up to date.
+  struct Target {
+    NodePlace place;
+    EntryPtr entry;  // what stands under the name; may be nullptr
+  };
+
+  Result<void> adopt(RecoveredDraft recovered, const RequestContext& context);  // lifecycle.cpp
+
+  // lookups.cpp: from nodes to what the store says of them.
+  [[nodiscard]] Result<void> check_writable() const;
+  [[nodiscard]] Result<void> check_writable(const Node& node) const;
+  [[nodiscard]] Result<DirectoryNodePtr> directory_node(NodeId id) const;
+  [[nodiscard]] Result<FileNodePtr> file_node(NodeId id) const;
+  Result<void> freshen(Directory& directory, const RequestContext& context) const;
+  [[nodiscard]] std::chrono::nanoseconds valid_for(const Directory& directory) const;
+  Result<FileView> fresh_view(FileNode& node, const RequestContext& context);
+  Result<NodeReply> lookup_version(const VersionsNode& versions, const std::string& name,
+                                   const RequestContext& context);
+  Result<NodeReply> reply_with_entry(const NodePlace& place, const EntryPtr& entry, const RequestContext& context);
+  Result<NodeReply> reply_with_directory(const NodePlace& place, const RequestContext& context);
+  std::optional<NodeReply> reply_for_listing(const DirectoryNodePtr& parent, const DirectoryEntry& listed);
+  Result<NodeReply> describe(const NodePtr& node, const RequestContext& context);
+  [[nodiscard]] NodeReply describe_directory(const DirectoryNode& node) const;
+  [[nodiscard]] NodeReply describe_file(const FileNode& node) const;
+  [[nodiscard]] NodeReply describe_versions(const VersionsNode& node) const;
+
+  // names.cpp: what changes directories.
+  Result<Target> target(NodeId parent, const std::string& name, const RequestContext& context) const;
+  [[nodiscard]] Entry new_entry(const Directory& parent, Kind kind, uint32_t mode, const Caller& caller) const;
+  Result<NodeReply> commit_new_entry(const Target& where, Entry entry, const RequestContext& context);
+  [[nodiscard]] Result<void> check_ancestry(const Target& from, const Target& to, RenameMode mode) const;
+  Result<void> publish_before_replacing(const Entry& source, const RequestContext& context);
+  Result<void> rename_checked(const Target& from, const Target& to, RenameMode mode, const RequestContext& context);
+  void note_moved(const Entry& entry, const NodePlace& place);
+  void note_unlinked(const Entry& entry);
+
+  // files.cpp
+  Result<void> check_current(FileNode& node, const RequestContext& context);
+  std::shared_ptr<FileBytes> open_bytes(FileNode& node);
+  [[nodiscard]] PageSink page_sink_for(NodeId node) const;
+  Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, const RequestContext& context);
+  Result<void> prepare(OpenFile& file, int flags, const RequestContext& context);
+  void close(OpenFile& file);
+  Result<void> make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
+                         const RequestContext& context);
+
+  // attributes.cpp
+  Result<void> apply(const NodePtr& node, SetAttributes wanted);
+  Result<void> set_size(const NodePtr& node, const SetAttributes& wanted, const RequestContext& context);
+  Result<void> truncate_unopened(const FileNodePtr& node, const SetAttributes& wanted, const RequestContext& context);
+  Result<void> resize(FileNode& node, FileBytes& bytes, uint64_t size_bytes, const RequestContext& context);
+  Result<void> change(Node& node, const AttributeChange& change);
+  Result<void> change_file(FileNode& node, const AttributeChange& change);
+  Result<Attributes> attributes_of(Node& node, const RequestContext& context);
+  Result<void> change_xattrs(NodeId id, const std::string& name, const AttributeChange& edit,
+                             const RequestContext& context);
+
+  // listings.cpp
+  [[nodiscard]] Result<std::vector<DirectoryEntry>> list_versions_node(const VersionsNode& node) const;
+  [[nodiscard]] std::vector<DirectoryEntry> list_directory(const DirectoryNode& node) const;
+  Result<void> take_listing(Listing& listing, const RequestContext& context) const;
+
+  StoreEnvironment& environment_;
+  const ByteSources sources_;
+  const std::unique_ptr<Namespace> names_;
+  NodePageSink page_sink_;
+  NodeTable nodes_;
+  EntryLocks entries_;
+  HandleTable<OpenFile> files_;
+  HandleTable<Listing> listings_;
+  std::atomic<uint64_t> read_bytes_{0};
+  std::atomic<uint64_t> written_bytes_{0};
+  Publisher publisher_;  // last: its thread uses all of the above
+};
+
+}  // namespace cairn
