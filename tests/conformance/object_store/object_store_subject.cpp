@@ -1,0 +1,111 @@
+#include "tests/conformance/object_store/object_store_subject.h"
+
+#include "base/check.h"
+#include "remote/directory_object_store.h"
+#include "remote/memory_object_store.h"
+#include "remote/open.h"
+#include "tests/support/faulty_object_store.h"
+#include "tests/support/test_environment.h"
+
+namespace cairn {
+
+namespace {
+
+std::unique_ptr<ObjectStore> open_directory(const TemporaryDirectory& directory) {
+  auto opened = open_object_store("dir:" + (directory.path() / "store").string(), {.create = true});
+  check(opened.has_value(), "a temporary directory can hold a store");
+  return std::move(*opened);
+}
+
+Result<void> do_not_wait(std::chrono::nanoseconds, const RequestContext& context) { return context.check(); }
+
+class InMemory final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return store_; }
+
+ private:
+  MemoryObjectStore store_;
+};
+
+class InDirectory final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return *store_; }
+
+ private:
+  TemporaryDirectory directory_;
+  std::unique_ptr<ObjectStore> store_ = open_directory(directory_);
+};
+
+class Metered final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return store_; }
+
+ private:
+  MemoryObjectStore inner_;
+  MeteredObjectStore store_{inner_, system_clock()};
+};
+
+// Room for two, so that the racers of the suite queue.
+class Limited final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return store_; }
+
+ private:
+  MemoryObjectStore inner_;
+  LimitedObjectStore store_{inner_, {.operations = 2, .background_operations = 1}};
+};
+
+class Faultless final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return store_; }
+
+ private:
+  MemoryObjectStore inner_;
+  FaultyObjectStore store_{inner_};
+};
+
+// Every third operation fails without having happened, every fifth although it did: nobody above must notice.
+class RetryingOverFaults final : public ObjectStoreSubject {
+ public:
+  RetryingOverFaults() {
+    constexpr uint64_t kOperations = 3000;
+    for (uint64_t nth = 3; nth < kOperations; nth += 3) faulty_.add({.nth = nth, .effect = FaultEffect::fail_before});
+    for (uint64_t nth = 5; nth < kOperations; nth += 5) faulty_.add({.nth = nth, .effect = FaultEffect::fail_after});
+  }
+  ObjectStore& store() override { return store_; }
+
+ private:
+  MemoryObjectStore inner_;
+  FaultyObjectStore faulty_{inner_};
+  SeededRandom random_{test_seed()};
+  RetryingObjectStore store_{faulty_, {.attempts = 100, .budget = 10'000}, random_, do_not_wait};
+};
+
+class WholeStack final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return stack_.objects(); }
+
+ private:
+  TemporaryDirectory directory_;
+  SeededRandom random_{test_seed()};
+  RemoteStack stack_{open_directory(directory_), {}, system_clock(), random_};
+};
+
+template <class Subject>
+ObjectStoreKind kind(std::string name) {
+  return {std::move(name), [] { return std::make_unique<Subject>(); }};
+}
+
+}  // namespace
+
+std::vector<ObjectStoreKind> object_store_kinds() {
+  return {kind<InMemory>("memory"),
+          kind<InDirectory>("directory"),
+          kind<Metered>("metered"),
+          kind<Limited>("limited"),
+          kind<Faultless>("faulty_without_faults"),
+          kind<RetryingOverFaults>("retrying_over_faults"),
+          kind<WholeStack>("retrying_limited_metered_directory")};
+}
+
+}  // namespace cairn

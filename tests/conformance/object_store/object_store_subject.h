@@ -1,0 +1,28 @@
+// Everything that claims to be an ObjectStore, for the one suite that holds them to it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "remote/object_store.h"
+
+namespace cairn {
+
+// An empty store with all that it needs around it.
+class ObjectStoreSubject {
+ public:
+  virtual ~ObjectStoreSubject() = default;
+  virtual ObjectStore& store() = 0;
+};
+
+struct ObjectStoreKind {
+  std::string name;
+  std::function<std::unique_ptr<ObjectStoreSubject>()> make;
+};
+
+// A new implementation or decorator joins here.
+std::vector<ObjectStoreKind> object_store_kinds();
+
+}  // namespace cairn
