@@ -31,7 +31,7 @@ Result<Json> history_from_store(const LogOptions& options) {
 }
 
 Result<Json> history_from_mount(const LogOptions& options, const Streams& streams) {
-  const Result<Location> location = locate(options.path, streams.directory, cairnfs_mounts());
+  const Result<Location> location = locate(options.path, streams.directory, cairnfs_mounts(streams));
   if (!location) return fail(location.error());
   Result<Json> history =
       call_mount(streams, location->mountpoint, {{"op", "log"}, {"path", location->inside}}, kTimeout);

@@ -28,7 +28,7 @@ Result<Json> call_mount(const Streams& streams, const std::string& mountpoint, c
 }
 
 Result<MountPoint> find_mount(const std::string& path, const Streams& streams) {
-  const std::vector<MountPoint> mounts = cairnfs_mounts();
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
   const Result<Location> location = locate(path, streams.directory, mounts);
   if (!location) return fail(location.error());
   return *mount_at(mounts, location->mountpoint);

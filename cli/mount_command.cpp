@@ -67,7 +67,7 @@ Result<Settings> gather_settings(const MountArguments& arguments, const Streams&
 
 // A mount whose daemon has died is in the way of a new one.
 void clear_dead_mount(const std::string& mountpoint, const Streams& streams) {
-  if (!mount_at(cairnfs_mounts(), mountpoint)) return;
+  if (!mount_at(cairnfs_mounts(streams), mountpoint)) return;
   const Result<ControlCall> live = ControlCall::send(control_socket_path(streams, mountpoint), {{"op", "status"}});
   const bool dead = !live && (live.error().code() == Errc::unavailable || live.error().code() == Errc::not_found) &&
                     stat_within(mountpoint, std::chrono::seconds(2)).has_value() == false;
@@ -192,7 +192,7 @@ Result<int> mount_in_background(const MountPlan& plan, const Streams& streams) {
     return 0;
   }
   if (daemon) ::kill(*daemon, SIGKILL);
-  if (mount_at(cairnfs_mounts(), plan.session.mountpoint)) {
+  if (mount_at(cairnfs_mounts(streams), plan.session.mountpoint)) {
     (void)unmount(plan.session.mountpoint, UnmountMode::lazy, streams.superuser);
   }
   const Error& reason = daemon ? answers.error() : daemon.error();

@@ -88,10 +88,8 @@ std::vector<MountPoint> parse_mountinfo(std::string_view text) {
   return mounts;
 }
 
-std::vector<MountPoint> mounts_of_this_host() { return parse_mountinfo(read_text("/proc/self/mountinfo")); }
-
-std::vector<MountPoint> cairnfs_mounts() {
-  std::vector<MountPoint> mounts = mounts_of_this_host();
+std::vector<MountPoint> cairnfs_mounts(const Streams& streams) {
+  std::vector<MountPoint> mounts = parse_mountinfo(read_text(streams.mountinfo));
   std::erase_if(mounts, [](const MountPoint& mount) { return mount.type != kMountType; });
   return mounts;
 }

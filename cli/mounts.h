@@ -23,9 +23,8 @@ inline constexpr std::string_view kMountType = "fuse.cairnfs";
 
 // All mounts, in the kernel's order: of two on one path the later one is visible.
 std::vector<MountPoint> parse_mountinfo(std::string_view text);
-std::vector<MountPoint> mounts_of_this_host();
-// Those of type fuse.cairnfs only.
-std::vector<MountPoint> cairnfs_mounts();
+// Those of this host that are of type fuse.cairnfs.
+std::vector<MountPoint> cairnfs_mounts(const Streams& streams);
 // The visible mount at exactly `path`.
 std::optional<MountPoint> mount_at(const std::vector<MountPoint>& mounts, std::string_view path);
 

@@ -68,7 +68,7 @@ void print(const Json& result, const Streams& streams) {
 
 Result<int> prefetch(const PrefetchOptions& options, const Streams& streams) {
   std::map<std::string, std::vector<std::string>> by_mount;
-  const std::vector<MountPoint> mounts = cairnfs_mounts();
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
   for (const std::string& path : options.paths) {
     const Result<Location> location = locate(path, streams.directory, mounts);
     if (!location) return fail(location.error());

@@ -54,7 +54,7 @@ std::vector<Json> detached_daemons(const std::vector<MountPoint>& mounts, const 
 }
 
 Result<int> status_of_all(const StatusOptions& options, const Streams& streams) {
-  const std::vector<MountPoint> mounts = cairnfs_mounts();
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
   std::vector<Json> answers;
   bool all_answered = true;
   for (const MountPoint& mount : mounts) {

@@ -13,8 +13,9 @@ struct Streams {
   std::ostream& err;      // complaints and progress
   bool terminal = false;  // `err` is one: progress may redraw its line
   std::map<std::string, std::string> environment = {};
-  std::string directory = "/";  // the working directory: relative paths start here
-  bool superuser = false;       // decides where sockets and caches are by default
+  std::string directory = "/";                     // the working directory: relative paths start here
+  bool superuser = false;                          // decides where sockets and caches are by default
+  std::string mountinfo = "/proc/self/mountinfo";  // which mounts there are
 
   // "" if it is not set.
   [[nodiscard]] std::string variable(const std::string& name) const {

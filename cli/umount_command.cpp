@@ -93,7 +93,7 @@ Result<int> force(const UmountOptions& options, const MountPoint& mount, const C
     if (!daemon.wait(kKillTimeout)) return fail(Errc::io, "{}: its daemon cannot be killed", mount.path);
     streams.out << mount.path << ": its daemon was killed; what it had not published is kept for the next mount\n";
   }
-  if (!mount_at(cairnfs_mounts(), mount.path)) return 0;
+  if (!mount_at(cairnfs_mounts(streams), mount.path)) return 0;
   const Result<void> unmounted = unmount(mount.path, UnmountMode::lazy, streams.superuser);
   if (!unmounted) return fail(unmounted.error());
   return 0;
@@ -101,7 +101,7 @@ Result<int> force(const UmountOptions& options, const MountPoint& mount, const C
 
 // The mount that is at `path`, not only around it.
 Result<MountPoint> find_mountpoint(const std::string& path, const Streams& streams) {
-  const std::vector<MountPoint> mounts = cairnfs_mounts();
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
   const Result<Location> location = locate(path, streams.directory, mounts);
   if (!location) return fail(location.error());
   if (!location->inside.empty()) {
