@@ -43,18 +43,23 @@ Nanos published_mtime(const FileView& view) {
 
 NodeAttributes file_attributes(const FileView& view) {
   const Attributes& attributes = view.entry->attributes;
-  const auto unpublished = view.bytes ? view.bytes->unpublished_mtime() : std::nullopt;
   const uint64_t size_bytes = size_of(view);
-  return {.ino = view.entry->id,
-          .kind = view.entry->kind,
-          .mode = view.entry->kind == Kind::symlink ? kSymlinkMode : attributes.mode,
-          .nlink = view.unlinked ? 0U : 1U,
-          .uid = attributes.uid,
-          .gid = attributes.gid,
-          .size_bytes = size_bytes,
-          .blocks_512 = blocks_of(size_bytes),
-          .mtime = unpublished.value_or(published_mtime(view)),
-          .ctime = std::max(attributes.ctime, unpublished.value_or(attributes.ctime))};
+  NodeAttributes reply = {.ino = view.entry->id,
+                          .kind = view.entry->kind,
+                          .mode = view.entry->kind == Kind::symlink ? kSymlinkMode : attributes.mode,
+                          .nlink = view.unlinked ? 0U : 1U,
+                          .uid = attributes.uid,
+                          .gid = attributes.gid,
+                          .size_bytes = size_bytes,
+                          .blocks_512 = blocks_of(size_bytes),
+                          .mtime = published_mtime(view),
+                          .ctime = attributes.ctime};
+  if (!view.bytes) return reply;
+  if (const auto written = view.bytes->unpublished_mtime()) {
+    reply.mtime = *written;
+    reply.ctime = std::max(reply.ctime, *written);
+  }
+  return reply;
 }
 
 bool is_out_of_reach(const Error& error) {
