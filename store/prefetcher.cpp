@@ -10,8 +10,8 @@ namespace cairn {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-// Not pushed at the start of each chunk: large enough for one request of the kernel to be worth it.
-constexpr uint64_t kMarkerBytes = 64U << 10;
+// The share of a chunk, at its start, that is not pushed.
+constexpr uint64_t kMarkerPart = 64;
 
 uint64_t page_up(uint64_t offset) { return (offset + kPage - 1) / kPage * kPage; }
 uint64_t page_down(uint64_t offset) { return offset / kPage * kPage; }
@@ -76,9 +76,14 @@ void Prefetcher::arrived(uint64_t stream, const ChunkRef& chunk, const Result<Sh
   log::debug("prefetch: {}", outcome.error().to_string());
 }
 
+// Until the sink lets go of it the chunk counts as prefetched and unread, so that prefetch waits for a slow kernel.
+SharedBuffer Prefetcher::delivered_by(const SharedBuffer& buffer, const ChunkRef& chunk) {
+  return {buffer.get(), [buffer, chunk, &chunks = chunks_](const Buffer*) { chunks.mark_read(chunk); }};
+}
+
 void Prefetcher::push(const ChunkRef& chunk, const SharedBuffer& buffer) {
   if (buffer->size() != chunk.size) return;
-  const uint64_t begin = page_up(chunk.offset + kMarkerBytes);
+  const uint64_t begin = page_up(chunk.offset + chunk.size / kMarkerPart + 1);
   const uint64_t end = chunk.end() == manifest_->size_bytes() ? chunk.end() : page_down(chunk.end());
   std::shared_ptr<const PageSink> sink;
   {
@@ -87,8 +92,7 @@ void Prefetcher::push(const ChunkRef& chunk, const SharedBuffer& buffer) {
     sink = sink_;
     ++pushing_;
   }
-  (*sink)(begin, buffer->view().subspan(begin - chunk.offset, end - begin), buffer);
-  chunks_.mark_read(chunk);
+  (*sink)(begin, buffer->view().subspan(begin - chunk.offset, end - begin), delivered_by(buffer, chunk));
   const std::lock_guard lock(mutex_);
   if (--pushing_ == 0) pushed_.notify_all();
 }
