@@ -26,6 +26,7 @@ struct Endpoint {
 
   FileSystem& files;
   const EndpointOptions options;
+  bool terms_sent = false;          // to the kernel, before any thread but the owner's runs
   std::function<void()> destroyed;  // the kernel said that this mount is over
   std::stop_source stop;            // ends every request in flight
   Interrupts interrupts;

@@ -1,15 +1,10 @@
 #include "fs/fuse/fuse_session.h"
 
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
 #include "base/log.h"
+#include "fs/fuse/connection_io.h"
 #include "fs/fuse/endpoint.h"
 #include "fs/fuse/libfuse.h"
 #include "fs/fuse/libfuse_log.h"
@@ -55,25 +50,6 @@ class Arguments {
   fuse_args arguments_{0, nullptr, 0};
 };
 
-// A packet socket in the place of /dev/fuse.
-ssize_t send_packet(int fd, iovec* parts, int count, void* /*userdata*/) {
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = static_cast<size_t>(count);
-  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-ssize_t receive_packet(int fd, void* to, size_t size, void* /*userdata*/) {
-  const ssize_t received = ::recv(fd, to, size, 0);
-  if (received != 0) return received;
-  errno = ENODEV;  // what /dev/fuse says when the mount has ended
-  return -1;
-}
-
-bool is_socket(int fd) {
-  struct stat info {};
-  return ::fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode);
-}
-
 Result<void> fail_as_libfuse_says(std::string_view what) {
   const std::string complaint = take_libfuse_complaint();
   return fail(Errc::io, "{}: {}", what, complaint.empty() ? "libfuse gave no reason" : complaint);
@@ -115,25 +91,13 @@ Result<void> FuseSession::connect() {
   session_.reset(fuse_session_new(arguments.get(), &operations, sizeof operations, endpoint_.get()));
   if (!session_) return fail_as_libfuse_says("mount options");
   receive_pages();
-  if (auto connected = options_.connection ? adopt(*options_.connection) : mount(); !connected) return connected;
+  if (auto connected = options_.connection ? use_own_io(session_.get(), *options_.connection) : mount(); !connected) {
+    return connected;
+  }
   loop_ = std::make_unique<RequestLoop>(session_.get(), options_.max_threads);
   endpoint_->destroyed = [this] { stop(); };
   if (auto served = loop_->serve_first(kFirstRequestTimeout); !served) return served;
   raise_read_ahead();
-  return {};
-}
-
-Result<void> FuseSession::adopt(int connection) {
-  if (!is_socket(connection)) {
-    const std::string name = fmt::format("/dev/fd/{}", connection);
-    if (fuse_session_mount(session_.get(), name.c_str()) != 0) return fail_as_libfuse_says(name);
-    return {};
-  }
-  fuse_custom_io packets{};
-  packets.writev = send_packet;
-  packets.read = receive_packet;
-  const int result = fuse_session_custom_io(session_.get(), &packets, connection);
-  if (result != 0) return fail(error_from_errno(-result, "use the given connection"));
   return {};
 }
 
@@ -143,8 +107,10 @@ Result<void> FuseSession::mount() {
   if (options_.allow_other) {
     if (auto checked = check_allow_other(); !checked) return checked;
   }
-  if (fuse_session_mount(session_.get(), options_.mountpoint.c_str()) == 0) return {};
-  return fail_as_libfuse_says(fmt::format("mount {}", options_.mountpoint));
+  if (fuse_session_mount(session_.get(), options_.mountpoint.c_str()) != 0) {
+    return fail_as_libfuse_says(fmt::format("mount {}", options_.mountpoint));
+  }
+  return use_own_io(session_.get(), fuse_session_fd(session_.get()));
 }
 
 void FuseSession::receive_pages() {

@@ -58,7 +58,6 @@ class FuseSession {
  private:
   FuseSession(FileSystem& files, Options options);
   Result<void> connect();
-  Result<void> adopt(int connection);
   Result<void> mount();
   void receive_pages();
   void raise_read_ahead() const;

@@ -19,7 +19,7 @@ void Interrupts::stop_later(std::stop_source source) {
 
 void Interrupts::run(const std::stop_token& ending) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, ending, [this] { return !pending_.empty(); })) {
+  while (changed_.wait(lock, ending, [this] { return !pending_.empty(); }) && !ending.stop_requested()) {
     const SteadyTime due = pending_.front().due;
     if (std::chrono::steady_clock::now() < due) {
       changed_.wait_until(lock, ending, due, [] { return false; });

@@ -1,0 +1,70 @@
+#include "fs/fuse/connection_io.h"
+
+#include <linux/fuse.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "fs/fuse/endpoint.h"
+#include "fs/fuse/libfuse.h"
+
+namespace cairn {
+
+namespace {
+
+// libfuse 3.14 accepts FUSE_CAP_PARALLEL_DIROPS but does not pass it on, and the kernel then serves one lookup of a
+// directory at a time: one slow answer would hold up everybody else there.
+void correct_terms(const iovec* parts, int count) {
+  if (count < 2 || parts[1].iov_len < sizeof(fuse_init_out)) return;
+  static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
+}
+
+// The first thing we send is the answer to INIT; libfuse sends it while no other thread runs.
+void before_sending(const iovec* parts, int count, void* userdata) {
+  auto* endpoint = static_cast<Endpoint*>(userdata);
+  if (endpoint->terms_sent) return;
+  endpoint->terms_sent = true;
+  correct_terms(parts, count);
+}
+
+ssize_t send_to_device(int fd, iovec* parts, int count, void* userdata) {
+  before_sending(parts, count, userdata);
+  return ::writev(fd, parts, count);
+}
+ssize_t receive_from_device(int fd, void* to, size_t size, void* /*userdata*/) { return ::read(fd, to, size); }
+
+ssize_t send_packet(int fd, iovec* parts, int count, void* userdata) {
+  before_sending(parts, count, userdata);
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = static_cast<size_t>(count);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+ssize_t receive_packet(int fd, void* to, size_t size, void* /*userdata*/) {
+  const ssize_t received = ::recv(fd, to, size, 0);
+  if (received != 0) return received;
+  errno = ENODEV;  // what /dev/fuse says when the mount has ended
+  return -1;
+}
+
+bool is_socket(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+}  // namespace
+
+Result<void> use_own_io(fuse_session* session, int connection) {
+  const bool socket = is_socket(connection);
+  fuse_custom_io io{};
+  io.writev = socket ? send_packet : send_to_device;
+  io.read = socket ? receive_packet : receive_from_device;
+  const int result = fuse_session_custom_io(session, &io, connection);
+  if (result != 0) return fail(error_from_errno(-result, "use the connection to the kernel"));
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,196 @@
+// Requests that wait: interrupted, stopped, abandoned, too many.
+#include <cerrno>
+
+#include "tests/support/gate.h"
+#include "tests/unit/fuse/shell_fixture.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::_;
+using ::testing::Return;
+
+// Reads wait at a gate that the test holds.
+class FuseWaitingTest : public FuseShellTest {
+ protected:
+  void SetUp() override {
+    FuseShellTest::SetUp();
+    ON_CALL(files, read)
+        .WillByDefault([this](HandleId, uint64_t, MutableByteView, const RequestContext& context) -> Result<size_t> {
+          if (auto passed = gate.pass(context); !passed) return fail(passed.error());
+          return size_t{0};
+        });
+  }
+  void TearDown() override {
+    gate.open();
+    FuseShellTest::TearDown();
+  }
+
+  uint64_t send_read() {
+    fuse_read_in body{};
+    body.size = 4096;
+    return kernel.send(FUSE_READ, 7, packed(body));
+  }
+
+  Gate gate;
+};
+
+TEST_F(FuseWaitingTest, a_signal_ends_a_waiting_read_with_eintr) {
+  start();
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.interrupt(read);
+  EXPECT_EQ(kernel.wait(read).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, a_signal_that_overtakes_its_request_still_ends_it) {
+  start();
+  kernel.interrupt(2 + 4);  // the number of the read below: INIT was 2, this is 4
+  const uint64_t read = send_read();
+  ASSERT_EQ(read, 2U + 4U);
+  EXPECT_EQ(kernel.wait(read).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, a_request_that_ends_soon_after_a_signal_does_not_fail) {
+  auto options = quick_options();
+  options.interrupt_grace = std::chrono::hours(1);
+  start(options);
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.interrupt(read);
+  EXPECT_EQ(kernel.call(FUSE_STATFS, 1).error, 0);
+  gate.open();
+  EXPECT_EQ(kernel.wait(read).error, 0);
+}
+
+TEST_F(FuseWaitingTest, a_signal_gets_through_when_every_thread_is_stuck) {
+  auto options = quick_options();
+  options.max_threads = 3;
+  start(options);
+  const uint64_t first = send_read();
+  const uint64_t second = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(2));
+  const uint64_t queued = send_read();
+  kernel.interrupt(first);
+  EXPECT_EQ(kernel.wait(first).error, EINTR);
+  gate.open();
+  EXPECT_EQ(kernel.wait(second).error, 0);
+  EXPECT_EQ(kernel.wait(queued).error, 0);
+}
+
+TEST_F(FuseWaitingTest, a_forget_gets_through_when_every_thread_is_stuck) {
+  auto options = quick_options();
+  options.max_threads = 2;
+  start(options);
+  Gate forgotten;
+  EXPECT_CALL(files, forget(7, 1)).WillOnce([&](NodeId, uint64_t) {
+    EXPECT_TRUE(forgotten.pass(RequestContext::within(std::chrono::seconds(20))));
+  });
+  forgotten.open();
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.send(FUSE_FORGET, 7, packed(fuse_forget_in{1}));
+  EXPECT_TRUE(forgotten.wait_for_arrivals(1));
+  gate.open();
+  EXPECT_EQ(kernel.wait(read).error, 0);
+}
+
+TEST_F(FuseWaitingTest, many_requests_wait_at_once) {
+  start();
+  std::vector<uint64_t> reads;
+  for (int i = 0; i < 31; ++i) reads.push_back(send_read());
+  EXPECT_TRUE(gate.wait_for_arrivals(31));
+  gate.open();
+  for (const uint64_t read : reads) EXPECT_EQ(kernel.wait(read).error, 0);
+}
+
+TEST_F(FuseWaitingTest, a_request_past_its_deadline_is_etimedout) {
+  auto options = quick_options();
+  options.request_timeout = std::chrono::milliseconds(1);
+  start(options);
+  EXPECT_EQ(kernel.wait(send_read()).error, ETIMEDOUT);
+}
+
+TEST_F(FuseWaitingTest, stop_ends_run_though_a_request_waits) {
+  start();
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  session->stop();
+  wait_for_end();
+  EXPECT_TRUE(run_result);
+  EXPECT_EQ(kernel.wait(read).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, stop_gives_requests_in_flight_the_time_to_finish) {
+  auto options = quick_options();
+  options.stop_grace = std::chrono::hours(1);
+  start(options);
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  session->stop();
+  gate.open();
+  EXPECT_EQ(kernel.wait(read).error, 0);
+  wait_for_end();
+}
+
+TEST_F(FuseWaitingTest, stop_before_run_ends_it_at_once) {
+  start();
+  session->stop();
+  session->stop();
+  wait_for_end();
+  EXPECT_TRUE(run_result);
+}
+
+TEST_F(FuseWaitingTest, a_destroy_of_the_kernel_ends_run) {
+  start();
+  EXPECT_EQ(kernel.call(FUSE_DESTROY, 0).error, 0);
+  wait_for_end();
+  EXPECT_TRUE(run_result);
+}
+
+TEST_F(FuseWaitingTest, an_unmount_ends_run_and_the_requests_that_nobody_waits_for) {
+  start();
+  send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.hang_up();
+  wait_for_end();
+  EXPECT_TRUE(run_result);
+}
+
+TEST_F(FuseWaitingTest, a_lookup_that_the_kernel_no_longer_wants_is_given_back) {
+  ON_CALL(files, lookup).WillByDefault([this](NodeId, const std::string&, const RequestContext& context) {
+    (void)gate.pass(context);
+    return Result<NodeReply>(sample_file(7));
+  });
+  EXPECT_CALL(files, forget(7, 1));
+  start();
+  kernel.send(FUSE_LOOKUP, 1, packed("model.pt"));
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.hang_up();
+  wait_for_end();
+}
+
+TEST_F(FuseWaitingTest, an_open_that_the_kernel_no_longer_wants_is_released) {
+  ON_CALL(files, open_file).WillByDefault([this](NodeId, int, const RequestContext& context) {
+    (void)gate.pass(context);
+    return Result<OpenReply>(OpenReply{55, true});
+  });
+  EXPECT_CALL(files, release(55));
+  start();
+  kernel.send(FUSE_OPEN, 7, packed(fuse_open_in{}));
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.hang_up();
+  wait_for_end();
+}
+
+TEST_F(FuseWaitingTest, a_kernel_that_never_speaks_is_an_error_of_open) {
+  auto options = quick_options();
+  options.connection = kernel.daemon_end();
+  kernel.hang_up();
+  const auto opened = FuseSession::open(files, options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Errc::io);
+}
+
+}  // namespace
+}  // namespace cairn
