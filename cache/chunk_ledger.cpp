@@ -72,10 +72,10 @@ void ChunkLedger::buried(size_t count) {
   doomed_footprints_.erase(doomed_footprints_.begin(), doomed_footprints_.begin() + end);
 }
 
-void ChunkLedger::adopt(std::vector<StoredChunk> chunks, const std::vector<RecencyTag>& oldest_first) {
+void ChunkLedger::adopt(std::vector<CachedChunk> chunks, const std::vector<RecencyTag>& oldest_first) {
   std::unordered_map<RecencyTag, size_t> rank;
   for (size_t i = 0; i < oldest_first.size(); ++i) rank[oldest_first[i]] = i;
-  const auto rank_of = [&](const StoredChunk& chunk) {
+  const auto rank_of = [&](const CachedChunk& chunk) {
     const auto found = rank.find(recency_tag(chunk.id));
     return found == rank.end() ? oldest_first.size() : found->second;
   };

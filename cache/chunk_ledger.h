@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "cache/lru_map.h"
 #include "cache/recency_file.h"
-#include "cache/stored_chunk.h"
+#include "cache/cached_chunk.h"
 
 namespace cairn {
 
@@ -50,7 +50,7 @@ class ChunkLedger {
   void buried(size_t count);
 
   // Takes over what is in the file; what `oldest_first` does not name counts as used last.
-  void adopt(std::vector<StoredChunk> chunks, const std::vector<RecencyTag>& oldest_first);
+  void adopt(std::vector<CachedChunk> chunks, const std::vector<RecencyTag>& oldest_first);
   // The file is gone, and with it all that is stored or doomed.
   void forget_stored();
   // Says how many chunks.

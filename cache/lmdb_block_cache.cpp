@@ -23,7 +23,7 @@ constexpr auto kGrowAgainAfter = std::chrono::seconds(60);
 constexpr auto kSaveOrderEvery = std::chrono::minutes(5);
 
 uint64_t batch_bytes_for(uint64_t capacity_bytes) {
-  return std::clamp<uint64_t>(capacity_bytes / 32, 1 << 20, kLargestBatchBytes);
+  return std::clamp<uint64_t>(capacity_bytes / 64, 1 << 20, kLargestBatchBytes);
 }
 
 // What must stay free of a file of `bytes`: the pages that the last two transactions freed and nobody may use yet,

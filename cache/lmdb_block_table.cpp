@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -74,6 +75,27 @@ uint64_t map_bytes_for(const std::string& data_path, uint64_t wanted_bytes) {
   return file_bytes > wanted_bytes ? file_bytes + kHeadroomBytes : wanted_bytes / page_bytes() * page_bytes();
 }
 
+// LMDB writes its lock table through a shared map: without its blocks on the disk, a full disk would be a SIGBUS.
+// Whoever holds the directory's lock is alone, so a table from before can only be stale.
+Result<void> make_lock_table(const std::string& path) {
+  constexpr off_t kLockTableBytes =
+      64 * (LmdbReadPool::kMaxReaders + 16);  // a cache line for each reader, and a header
+  ::unlink(path.c_str());
+  auto file = open_file(path, O_RDWR | O_CREAT);
+  if (!file) return fail(std::move(file).error());
+  const int code = ::posix_fallocate(file->get(), 0, kLockTableBytes);
+  if (code != 0) return fail(error_from_errno(code, fmt::format("allocate '{}'", path)));
+  return {};
+}
+
+// LMDB has just looked at the page, and the kernel mapped its neighbours too: resident memory that nobody needs.
+void unmap_neighbourhood(const MDB_val& value) {
+  constexpr uintptr_t kAround = 64 << 10;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(value.mv_data) & ~(kAround - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(value.mv_data) + value.mv_size + kAround - 1) & ~(kAround - 1);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 bool reads_all(int fd, uint64_t offset, Checksum& checksum, MutableByteView block) {
   iovec parts[] = {{checksum.bytes.data(), checksum.bytes.size()}, {block.data(), block.size()}};
   const ssize_t got = ::preadv(fd, parts, 2, static_cast<off_t>(offset));
@@ -132,8 +154,7 @@ void LmdbBlockTable::remove_files(const std::string& directory) {
 }
 
 Result<void> LmdbBlockTable::start(uint64_t map_bytes) {
-  // Whoever holds the directory's lock is alone: a lock table from before can only be stale.
-  ::unlink((directory_ + "/lock.mdb").c_str());
+  if (auto made = make_lock_table(directory_ + "/lock.mdb"); !made) return made;
   MDB_env* environment = nullptr;
   if (const int code = mdb_env_create(&environment); code != 0) return fail(error_from_lmdb(code, "create"));
   environment_.reset(environment);
@@ -193,10 +214,10 @@ Result<void> LmdbBlockTable::find_map() {
   return {};
 }
 
-Result<std::vector<StoredChunk>> LmdbBlockTable::list() const {
+Result<std::vector<CachedChunk>> LmdbBlockTable::list() const {
   auto reader = readers_->begin();
   if (!reader) return fail(std::move(reader).error());
-  std::vector<StoredChunk> chunks;
+  std::vector<CachedChunk> chunks;
   const BlockKey layout = layout_key();
   MDB_val key;
   MDB_val value;
@@ -206,7 +227,7 @@ Result<std::vector<StoredChunk>> LmdbBlockTable::list() const {
     if (chunks.empty() || !has_id(key, chunks.back().id)) {
       std::memcpy(chunks.emplace_back().id.bytes.data(), key.mv_data, kIdBytes);
     }
-    StoredChunk& chunk = chunks.back();
+    CachedChunk& chunk = chunks.back();
     const BlockKey expected(chunk.id, static_cast<uint32_t>(chunk.size_bytes / kBlockBytes));
     const bool follows = chunk.size_bytes % kBlockBytes == 0 && std::ranges::equal(view(key), expected.bytes);
     if (!follows || value.mv_size <= kChecksumBytes || value.mv_size > kChecksumBytes + kBlockBytes) {
@@ -293,6 +314,7 @@ int LmdbBlockTable::remove_chunk(MDB_cursor* cursor, const ChunkId& id) const {
     if (code == 0 && !is_safe_to_free(value)) code = MDB_CORRUPTED;
     if (code == 0) code = mdb_cursor_del(cursor, 0);
     if (code != 0) return code;
+    if (is_on_overflow_pages(value.mv_size)) unmap_neighbourhood(value);
   }
 }
 

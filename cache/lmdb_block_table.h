@@ -10,7 +10,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "cache/lmdb_read_pool.h"
-#include "cache/stored_chunk.h"
+#include "cache/cached_chunk.h"
 
 struct MDB_cursor;
 struct MDB_env;
@@ -61,7 +61,7 @@ class LmdbBlockTable {
   LmdbBlockTable& operator=(const LmdbBlockTable&) = delete;
 
   // Every chunk, ordered by id.
-  Result<std::vector<StoredChunk>> list() const;
+  Result<std::vector<CachedChunk>> list() const;
 
   // Fills `out` from `offset` on; the chunk has `chunk_bytes`, and `out` lies within. Touches only the blocks it needs.
   ReadOutcome read(const ChunkId& id, uint64_t chunk_bytes, uint64_t offset, MutableByteView out) const;

@@ -5,7 +5,7 @@
 
 namespace cairn {
 
-struct StoredChunk {
+struct CachedChunk {
   ChunkId id;
   uint64_t size_bytes = 0;
 };

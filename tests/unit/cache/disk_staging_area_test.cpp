@@ -1,0 +1,173 @@
+#include "cache/disk_staging_area.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/support/test_environment.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DiskStagingAreaTest : public testing::Test {
+ protected:
+  std::unique_ptr<DiskStagingArea> open() {
+    auto area = DiskStagingArea::open(directory_.path());
+    EXPECT_TRUE(area) << area.error().to_string();
+    return std::move(*area);
+  }
+
+  static std::unique_ptr<StagingFile> create(DiskStagingArea& area, std::string_view content = "") {
+    auto file = area.create();
+    EXPECT_TRUE(file) << file.error().to_string();
+    EXPECT_EQ(::pwrite((*file)->fd(), content.data(), content.size(), 0), static_cast<ssize_t>(content.size()));
+    return std::move(*file);
+  }
+
+  static std::string content_of(const StagingFile& file) {
+    char buffer[100];
+    const ssize_t got = ::pread(file.fd(), buffer, sizeof buffer, 0);
+    return {buffer, static_cast<size_t>(std::max<ssize_t>(got, 0))};
+  }
+
+  // A crash: the file object is leaked, so that nothing is tidied up.
+  static void crash_with(std::unique_ptr<StagingFile> file) {
+    const int fd = file->fd();
+    static_cast<void>(file.release());  // NOLINT: this is the point
+    ::close(fd);
+  }
+
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(directory_.path() / "staging")) {
+      if (entry.path().filename() != "lock") names.push_back(entry.path().filename());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(DiskStagingAreaTest, a_file_goes_when_its_object_goes) {
+  auto area = open();
+  auto file = create(*area, "abc");
+  EXPECT_EQ(content_of(*file), "abc");
+  EXPECT_EQ(files().size(), 1U);
+  file.reset();
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(DiskStagingAreaTest, files_are_sparse) {
+  auto area = open();
+  auto file = create(*area);
+  ASSERT_EQ(::pwrite(file->fd(), "x", 1, off_t{1} << 40), 1);
+  struct stat status {};
+  ASSERT_EQ(::fstat(file->fd(), &status), 0);
+  EXPECT_EQ(status.st_size, (off_t{1} << 40) + 1);
+  EXPECT_LT(status.st_blocks * 512, 1 << 20);
+}
+
+TEST_F(DiskStagingAreaTest, a_kept_file_is_found_after_a_restart_with_its_newest_description) {
+  auto area = open();
+  auto file = create(*area, "unpublished");
+  ASSERT_TRUE(file->keep("first"));
+  ASSERT_TRUE(file->keep("second\nwith a line"));
+  crash_with(std::move(file));
+  area.reset();
+
+  auto kept = open()->take_kept();
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ((*kept)[0].description, "second\nwith a line");
+  EXPECT_EQ(content_of(*(*kept)[0].file), "unpublished");
+}
+
+TEST_F(DiskStagingAreaTest, a_kept_file_stays_until_it_is_released) {
+  {
+    auto area = open();
+    ASSERT_TRUE(create(*area, "abc")->keep("it"));
+  }
+  {
+    auto kept = open()->take_kept();
+    ASSERT_EQ(kept->size(), 1U);
+  }
+  auto kept = open()->take_kept();
+  ASSERT_EQ(kept->size(), 1U);
+  (*kept)[0].file->release();
+  kept->clear();
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(DiskStagingAreaTest, what_was_not_kept_is_removed_at_the_next_start) {
+  auto area = open();
+  crash_with(create(*area, "half a checkpoint"));
+  area.reset();
+  area = open();
+  auto fresh = create(*area, "new");
+  auto kept = area->take_kept();
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->empty());
+  EXPECT_EQ(files().size(), 1U);
+  EXPECT_EQ(content_of(*fresh), "new");
+}
+
+TEST_F(DiskStagingAreaTest, a_new_file_never_takes_the_name_of_one_that_was_kept) {
+  {
+    auto area = open();
+    ASSERT_TRUE(create(*area, "old")->keep("it"));
+  }
+  auto area = open();
+  auto fresh = create(*area, "new");
+  auto kept = area->take_kept();
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ(content_of(*(*kept)[0].file), "old");
+}
+
+TEST_F(DiskStagingAreaTest, a_kept_file_with_a_damaged_description_stays_on_the_disk) {
+  {
+    auto area = open();
+    ASSERT_TRUE(create(*area, "precious")->keep("description"));
+  }
+  std::fstream(directory_.path() / "staging/1.kept", std::ios::in | std::ios::out).seekp(35).put('!');
+  auto kept = open()->take_kept();
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->empty());
+  EXPECT_EQ(files(), (std::vector<std::string>{"1.data", "1.kept"}));
+}
+
+TEST_F(DiskStagingAreaTest, a_crash_between_the_two_steps_of_keep_leaves_the_older_description) {
+  {
+    auto area = open();
+    ASSERT_TRUE(create(*area, "abc")->keep("older"));
+  }
+  std::ofstream(directory_.path() / "staging/1.kept.tmp") << "torn";
+  auto kept = open()->take_kept();
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ((*kept)[0].description, "older");
+}
+
+TEST_F(DiskStagingAreaTest, a_second_owner_is_refused_and_told_who_the_first_is) {
+  auto area = open();
+  auto second = DiskStagingArea::open(directory_.path());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), Errc::conflict);
+  EXPECT_EQ(second.error().message(),
+            fmt::format("cache directory '{}' is in use by pid {}: give this mount its own with --cache-dir",
+                        directory_.path().string(), ::getpid()));
+  area.reset();
+  EXPECT_TRUE(DiskStagingArea::open(directory_.path()));
+}
+
+TEST_F(DiskStagingAreaTest, a_path_that_is_a_file_is_refused) {
+  std::ofstream(directory_.path() / "file") << "x";
+  EXPECT_FALSE(DiskStagingArea::open(directory_.path() / "file"));
+}
+
+}  // namespace
+}  // namespace cairn
