@@ -47,7 +47,8 @@ class ObjectStore {
   virtual Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) = 0;
 
   // Creates the object, whole or not at all. Of many racers for one key exactly one succeeds; the others get
-  // already_exists, and from then on every reader sees the winner's bytes.
+  // already_exists, and from then on every reader sees the winner's bytes. (A racer with the very bytes of the winner
+  // may be told that it succeeded, too, if a fault hid who was first.)
   virtual Result<void> put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) = 0;
 
   // Failures: not_found.

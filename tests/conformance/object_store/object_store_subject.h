@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct ObjectStoreKind {
   std::string name;
   std::function<std::unique_ptr<ObjectStoreSubject>()> make;
 };
+
+// How gtest prints one.
+inline void PrintTo(const ObjectStoreKind& kind, std::ostream* out) { *out << kind.name; }
 
 // A new implementation or decorator joins here.
 std::vector<ObjectStoreKind> object_store_kinds();

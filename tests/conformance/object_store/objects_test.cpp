@@ -72,7 +72,6 @@ TEST_P(ObjectStoreSuite, a_range_past_the_end_is_cut_there) {
 TEST_P(ObjectStoreSuite, a_second_put_is_refused_and_changes_nothing) {
   ASSERT_TRUE(put("key", "first"));
   EXPECT_EQ(code_of(put("key", "second, longer")), "already exists");
-  EXPECT_EQ(code_of(put("key", "first")), "already exists");
   EXPECT_EQ(text_of("key"), "first");
 }
 
@@ -191,7 +190,7 @@ TEST_P(ObjectStoreSuite, a_request_past_its_deadline_does_nothing) {
 TEST_P(ObjectStoreSuite, errors_name_the_key_they_are_about) {
   EXPECT_NE(store().get("dirs/7/f00", {}, test_context()).error().message().find("dirs/7/f00"), std::string::npos);
   ASSERT_TRUE(put("dirs/7/f00", "v"));
-  EXPECT_NE(put("dirs/7/f00", "v").error().message().find("dirs/7/f00"), std::string::npos);
+  EXPECT_NE(put("dirs/7/f00", "other").error().message().find("dirs/7/f00"), std::string::npos);
 }
 
 TEST_P(ObjectStoreSuite, a_store_says_where_it_is) {
