@@ -216,6 +216,7 @@ bool TreeCheck::still_names(EntryId parent, const std::string& name, EntryId chi
 
 void TreeCheck::report_directory(EntryId id, const Damage& damage) {
   if (!ledger_.is_damage(damage.error)) return;
+  complete_ = false;
   const Place& place = directories_.at(id);
   if (id != kRootId && !still_names(place.parent, place.name, id)) return;
   ledger_.find({.loss = true,
@@ -285,8 +286,10 @@ void TreeCheck::report_orphan(EntryId id, const DirectoryState& state) {
                                        live_entries(state), state.entries.begin()->first)});
 }
 
+// Where a directory cannot be read nothing is known of what it names: then no other can be called lost.
 // Of a lost subtree only the top is reported; of directories that lie within each other in a ring, the first.
 void TreeCheck::find_orphans() {
+  if (!complete_) return;
   Orphans orphans = load_orphans();
   if (orphans.empty() || ledger_.stopped()) return;
   // Made or moved while we were walking, perhaps: the tree as it is now decides.

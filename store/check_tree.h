@@ -83,6 +83,7 @@ class TreeCheck {
   const RequestContext& context_;
 
   std::unordered_map<EntryId, Place> directories_;  // reached
+  bool complete_ = true;                            // every directory that was reached could be read
   std::unordered_map<EntryId, EntryId> homes_;      // live entry -> the directory it was seen in
   std::vector<Duplicate> duplicates_;
   std::unordered_map<Digest, std::optional<uint64_t>, DigestHash> manifests_;  // size; nullopt: damaged

@@ -78,7 +78,9 @@ TEST(ChunkCodec, noise_is_kept_raw) {
 
 TEST(ChunkCodec, text_is_compressed_as_it_is) {
   std::string text;
-  for (int i = 0; text.size() < kChunkBytes; ++i) text += "line " + std::to_string(i * 7919) + " of a log\n";
+  for (unsigned i = 0; text.size() < kChunkBytes; ++i) {
+    text += "line " + std::to_string(i * i * 7919 % 100'003) + " of a log" + std::string(i % 11, '.') + "\n";
+  }
   EXPECT_EQ(encoding_of(encode_chunk(as_bytes(text), kLevel)), ChunkEncoding::zstd);
   expect_round_trip(as_bytes(text));
 }
