@@ -15,8 +15,8 @@ ReadStreams::Position ReadStreams::observe(uint64_t offset, uint64_t length) {
   Stream* found = near(offset, length);
   Stream& stream = found != nullptr ? *found : start(offset);
   stream.last_use = ++clock_;
-  ++stream.reads;
   if (end > stream.front) {
+    ++stream.steps;
     // What was pushed between the front and this read was answered by the kernel: it counts as read.
     const uint64_t from = offset <= stream.pushed_until ? stream.front : std::max(stream.front, offset);
     stream.read_bytes += end - from;
@@ -67,9 +67,9 @@ ReadStreams::Stream& ReadStreams::start(uint64_t offset) {
 }
 
 // Twice what it has read so far, so that a reader who stops early has cost no more than it used; and nothing before its
-// second read and some substance, so that random reads that happen to touch cost nothing.
+// second step and some substance, so that random reads that happen to touch cost nothing.
 uint64_t ReadStreams::ahead_of(const Stream& stream) const {
-  if (stream.reads < 2 || stream.read_bytes < chunk_size_ / 16) return 0;
+  if (stream.steps < 2 || stream.read_bytes < chunk_size_ / 16) return 0;
   return std::max<uint64_t>(chunk_size_, 2 * stream.read_bytes);
 }
 

@@ -37,7 +37,7 @@ class ReadStreams {
     uint64_t read_bytes = 0;  // that moved the front
     uint64_t asked_until = 0;
     uint64_t pushed_until = 0;
-    uint64_t reads = 0;
+    uint64_t steps = 0;  // reads that moved the front
     uint64_t last_use = 0;
   };
 
