@@ -29,9 +29,10 @@ void ChunkCheck::add(const std::vector<ChunkRef>& chunks, const std::string& pat
 
 void ChunkCheck::compact() {
   const auto description = [](const Use& use) { return std::tie(use.id, use.size, use.checksum); };
-  std::ranges::sort(uses_, {}, description);
-  const auto rest = std::ranges::unique(uses_, {}, description);
-  uses_.erase(rest.begin(), rest.end());
+  const auto less = [&](const Use& a, const Use& b) { return description(a) < description(b); };
+  const auto equal = [&](const Use& a, const Use& b) { return description(a) == description(b); };
+  std::sort(uses_.begin(), uses_.end(), less);
+  uses_.erase(std::unique(uses_.begin(), uses_.end(), equal), uses_.end());
   compacted_ = uses_.size();
 }
 
@@ -53,12 +54,18 @@ void ChunkCheck::find_contradictions() {
   }
 }
 
+std::span<const ChunkCheck::Use> ChunkCheck::uses_in(size_t folder) const {
+  const auto first_of = [this](size_t wanted) {
+    return std::partition_point(uses_.begin(), uses_.end(),
+                                [wanted](const Use& use) { return std::to_integer<size_t>(use.id.bytes[0]) < wanted; });
+  };
+  return {first_of(folder), first_of(folder + 1)};
+}
+
 // Walks the listing of one folder and the uses that belong there side by side: both are in order of the digest.
 void ChunkCheck::compare_folder(size_t folder) {
   const std::string prefix = fmt::format("{}{:02x}/", keys::kChunks, folder);
-  const auto first_byte = [](const Use& use) { return std::to_integer<size_t>(use.id.bytes[0]); };
-  const auto in_folder = std::ranges::equal_range(uses_, folder, {}, first_byte);
-  std::span<const Use> uses(in_folder.begin(), in_folder.end());
+  std::span<const Use> uses = uses_in(folder);
   std::string after;
   for (bool more = true; more && !ledger_.stopped();) {
     const auto page = objects_.list(prefix, after, kPageObjects, context_);

@@ -34,6 +34,7 @@ class ChunkCheck {
 
   void compact();
   void find_contradictions();
+  [[nodiscard]] std::span<const Use> uses_in(size_t folder) const;
   void compare_folder(size_t folder);
   std::span<const Use> compare_object(const ObjectInfo& object, std::span<const Use> uses);
   void compare_present(const ObjectInfo& object, const Use& use);
