@@ -90,9 +90,7 @@ Result<void> StoreFileSystem::resize(FileNode& node, FileBytes& bytes, uint64_t 
   if (bytes.size_bytes() != size_bytes) return bytes.truncate(size_bytes, context);
   const Nanos now = environment_.clock.wall_now();
   if (bytes.set_unpublished_mtime(now)) return {};
-  SetAttributes touched;
-  touched.mtime = now;
-  return change(node, change_for(touched, Kind::file, now));
+  return change(node, change_for({.mtime = now}, Kind::file, now));
 }
 
 Result<void> StoreFileSystem::change(Node& node, const AttributeChange& change) {

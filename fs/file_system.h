@@ -56,10 +56,10 @@ struct Caller {
 };
 
 struct SetAttributes {
-  std::optional<uint32_t> mode, uid, gid;
-  std::optional<uint64_t> size_bytes;
-  std::optional<Nanos> mtime;
-  std::optional<HandleId> handle;  // ftruncate: the open file it came through
+  std::optional<uint32_t> mode{}, uid{}, gid{};
+  std::optional<uint64_t> size_bytes{};
+  std::optional<Nanos> mtime{};
+  std::optional<HandleId> handle{};  // ftruncate: the open file it came through
 };
 
 struct DirectoryEntry {

@@ -1,0 +1,175 @@
+#include "tests/unit/fs/fs_test.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST_F(TwoHosts, an_open_after_a_close_sees_the_version) {
+  ASSERT_TRUE(a.write("f", "one"));
+  EXPECT_EQ(read(b, "f"), "one");
+  ASSERT_TRUE(a.write("f", "two"));
+  EXPECT_EQ(read(b, "f"), "two");
+}
+
+TEST_F(TwoHosts, an_open_file_keeps_its_version) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const auto handle = b.open("f", O_RDONLY);
+  ASSERT_TRUE(a.write("f", "two!"));
+  EXPECT_EQ(content_or_error(b.read(*handle)), "one");
+  EXPECT_EQ(read(b, "f"), "two!");
+  EXPECT_EQ(content_or_error(b.read(*handle)), "one");
+  b.files().release(*handle);
+}
+
+TEST_F(TwoHosts, a_new_version_is_a_new_node_with_the_same_inode) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const auto before = b.hold("f");
+  ASSERT_TRUE(a.write("f", "two!"));
+  const auto after = b.hold("f");
+  EXPECT_NE(before->node, after->node);
+  EXPECT_EQ(before->attributes.ino, after->attributes.ino);
+  EXPECT_EQ(b.files().get_attributes(before->node, std::nullopt, test_context())->attributes.size_bytes, 3U);
+  EXPECT_EQ(errno_of(b.files().open_file(before->node, O_RDONLY, test_context())), ESTALE);
+  b.files().forget(before->node, 1);
+  b.files().forget(after->node, 1);
+}
+
+TEST_F(TwoHosts, a_writers_own_node_survives_its_publication) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const auto before = a.hold("f");
+  ASSERT_TRUE(a.write("f", "two"));
+  const auto after = a.hold("f");
+  EXPECT_EQ(before->node, after->node);
+  a.files().forget(before->node, 2);
+}
+
+TEST_F(TwoHosts, the_later_close_wins_and_both_are_in_the_history) {
+  ASSERT_TRUE(a.write("f", "base"));
+  const auto on_a = a.open("f", O_WRONLY);
+  ASSERT_TRUE(a.pwrite(*on_a, 0, "aaaa"));
+  const auto on_b = b.open("f", O_WRONLY);
+  ASSERT_TRUE(b.pwrite(*on_b, 0, "bbbb"));
+  ASSERT_TRUE(a.close(*on_a));
+  ASSERT_TRUE(b.close(*on_b));
+  EXPECT_EQ(read(a, "f"), "bbbb");
+  EXPECT_EQ(read(a, ".versions/f/2"), "aaaa");
+  EXPECT_EQ(read(b, ".versions/f/3"), "bbbb");
+}
+
+TEST_F(TwoHosts, a_close_after_another_hosts_rename_over_the_name_wins_it) {
+  ASSERT_TRUE(a.write("f", "base"));
+  const auto on_a = a.open("f", O_WRONLY);
+  ASSERT_TRUE(a.pwrite(*on_a, 0, "mine"));
+  ASSERT_TRUE(b.write("tmp", "theirs"));
+  ASSERT_TRUE(b.rename("tmp", "f"));
+  ASSERT_TRUE(a.close(*on_a));
+  EXPECT_EQ(read(b, "f"), "mine");
+  EXPECT_EQ(read(b, ".versions/f/2"), "theirs");
+  EXPECT_EQ(read(b, ".versions/f/3"), "mine");
+}
+
+TEST_F(TwoHosts, a_close_follows_another_hosts_rename) {
+  ASSERT_TRUE(a.write("f", "base"));
+  const auto on_a = a.open("f", O_WRONLY);
+  ASSERT_TRUE(a.pwrite(*on_a, 0, "mine"));
+  ASSERT_TRUE(b.rename("f", "g"));
+  ASSERT_TRUE(a.close(*on_a));
+  EXPECT_THAT(*b.list(""), ElementsAre("g"));
+  EXPECT_EQ(read(b, "g"), "mine");
+}
+
+TEST_F(TwoHosts, a_close_after_another_hosts_unlink_publishes_nothing) {
+  ASSERT_TRUE(a.write("f", "base"));
+  const auto on_a = a.open("f", O_WRONLY);
+  ASSERT_TRUE(a.pwrite(*on_a, 0, "mine"));
+  ASSERT_TRUE(b.unlink("f"));
+  ASSERT_TRUE(b.files().sync_directory(kRootNode, test_context()));
+  EXPECT_TRUE(a.close(*on_a));
+  EXPECT_EQ(errno_of(b.stat("f")), ENOENT);
+}
+
+TEST_F(TwoHosts, bytes_are_never_lost_with_a_name_that_moved_out_of_sight) {
+  ASSERT_TRUE(a.mkdir("d"));
+  ASSERT_TRUE(a.write("f", "base"));
+  const auto on_a = a.open("f", O_WRONLY);
+  ASSERT_TRUE(a.pwrite(*on_a, 0, "mine"));
+  ASSERT_TRUE(b.rename("f", "d/f"));
+  EXPECT_TRUE(a.close(*on_a));
+  EXPECT_EQ(read(b, "d/f"), "base");
+  EXPECT_EQ(read(b, "f"), "mine");
+  EXPECT_NE(b.stat("f")->attributes.ino, b.stat("d/f")->attributes.ino);
+}
+
+TEST_F(TwoHosts, a_plain_create_of_both_is_one_file) {
+  const auto on_a = a.open("f", O_WRONLY | O_CREAT);
+  const auto on_b = b.open("f", O_WRONLY | O_CREAT);
+  ASSERT_TRUE(a.pwrite(*on_a, 0, "aaaa"));
+  ASSERT_TRUE(b.pwrite(*on_b, 0, "bb"));
+  ASSERT_TRUE(a.close(*on_a));
+  ASSERT_TRUE(b.close(*on_b));
+  EXPECT_EQ(read(a, "f"), "bb");
+  EXPECT_THAT(*a.list(".versions/f"), ElementsAre("1", "2"));
+  EXPECT_EQ(a.counters().dropped_changes + b.counters().dropped_changes, 0U);
+}
+
+TEST_F(TwoHosts, an_exclusive_create_has_one_winner) {
+  ASSERT_TRUE(a.open("lock", O_WRONLY | O_CREAT | O_EXCL));
+  EXPECT_EQ(errno_of(b.open("lock", O_WRONLY | O_CREAT | O_EXCL)), EEXIST);
+}
+
+TEST_F(TwoHosts, names_made_on_both_are_all_there) {
+  ASSERT_TRUE(a.mkdir("d"));
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(a.write("d/a" + std::to_string(i), "x"));
+    ASSERT_TRUE(b.write("d/b" + std::to_string(i), "x"));
+  }
+  EXPECT_EQ(a.list("d")->size(), 10U);
+  EXPECT_EQ(b.list("d")->size(), 10U);
+}
+
+TEST_F(TwoHosts, a_directory_removed_elsewhere_takes_no_names_here) {
+  ASSERT_TRUE(a.mkdir("d"));
+  const auto held = b.hold("d");
+  ASSERT_TRUE(a.rmdir("d"));
+  EXPECT_EQ(errno_of(b.files().lookup(held->node, "x", test_context())), ENOENT);
+  EXPECT_EQ(errno_of(b.files().create(held->node, "x", 0644, O_WRONLY, {}, test_context())), ENOENT);
+  b.files().forget(held->node, 1);
+}
+
+TEST(Revalidation, answers_hold_for_what_is_left_of_the_interval) {
+  TestStore store;
+  TestHost host(store.objects(), {.revalidate = std::chrono::seconds(1)});
+  ASSERT_TRUE(host.write("f", "x"));
+  ASSERT_TRUE(host.stat("f"));
+  host.clock().advance(std::chrono::milliseconds(400));
+  EXPECT_LE(host.stat("f")->valid_for, std::chrono::milliseconds(600));
+  EXPECT_GT(host.stat("f")->valid_for, std::chrono::milliseconds(0));
+}
+
+TEST(Revalidation, within_the_interval_the_store_is_not_asked) {
+  TestStore store;
+  FaultyObjectStore objects(store.objects());
+  TestHost host(objects, {.revalidate = std::chrono::seconds(1)});
+  ASSERT_TRUE(host.write("f", "x"));
+  objects.reset_counts();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(host.stat("f"));
+  EXPECT_EQ(objects.count(), 0U);
+  host.clock().advance(std::chrono::seconds(2));
+  EXPECT_TRUE(host.stat("f"));
+  EXPECT_GE(objects.count(), 1U);
+}
+
+TEST(Revalidation, what_is_known_can_be_looked_at_while_the_store_is_out_of_reach) {
+  TestStore store;
+  FaultyObjectStore objects(store.objects());
+  TestHost host(objects);
+  ASSERT_TRUE(host.write("f", "known"));
+  objects.add({.times = kEveryTime});
+  EXPECT_EQ(content_or_error(host.read("f")), "known");
+  EXPECT_EQ(errno_of(host.mkdir("d")), EIO);
+  objects.heal();
+}
+
+}  // namespace
+}  // namespace cairn

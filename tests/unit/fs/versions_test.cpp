@@ -1,0 +1,99 @@
+#include "tests/unit/fs/fs_test.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class Versions : public OneHost {};
+
+TEST_F(Versions, every_publication_is_a_read_only_file_with_its_own_time_and_size) {
+  write("f", "one");
+  const Nanos first = stat("f").mtime;
+  host.clock().advance(std::chrono::seconds(1));
+  write("f", "second");
+  EXPECT_THAT(*host.list(".versions/f"), ElementsAre("1", "2"));
+  EXPECT_EQ(read(".versions/f/1"), "one");
+  EXPECT_EQ(read(".versions/f/2"), "second");
+  EXPECT_EQ(stat(".versions/f/1").mtime, first);
+  EXPECT_EQ(stat(".versions/f/1").size_bytes, 3U);
+  EXPECT_EQ(stat(".versions/f/1").mode, 0444U);
+}
+
+TEST_F(Versions, the_directory_is_in_every_directory_and_listed_in_none) {
+  ASSERT_TRUE(host.mkdir("d"));
+  EXPECT_EQ(stat(".versions").kind, Kind::directory);
+  EXPECT_EQ(stat("d/.versions").kind, Kind::directory);
+  EXPECT_THAT(*host.list("d"), IsEmpty());
+  EXPECT_THAT(*host.list("d/.versions"), IsEmpty());
+  EXPECT_NE(stat(".versions").ino, stat("d/.versions").ino);
+}
+
+TEST_F(Versions, deleted_files_keep_theirs) {
+  write("f", "gone");
+  ASSERT_TRUE(host.unlink("f"));
+  EXPECT_THAT(*host.list(".versions"), ElementsAre("f"));
+  EXPECT_EQ(read(".versions/f/1"), "gone");
+}
+
+TEST_F(Versions, what_replaces_a_file_continues_its_numbers) {
+  write("model", "one");
+  write("tmp", "two");
+  ASSERT_TRUE(host.rename("tmp", "model"));
+  EXPECT_THAT(*host.list(".versions/model"), ElementsAre("1", "2"));
+  EXPECT_EQ(read(".versions/model/1"), "one");
+  EXPECT_EQ(read(".versions/model/2"), "two");
+}
+
+TEST_F(Versions, what_was_never_published_has_none) {
+  ASSERT_TRUE(host.close(open("empty", O_WRONLY | O_CREAT)));
+  ASSERT_TRUE(host.mkdir("d"));
+  EXPECT_THAT(*host.list(".versions"), IsEmpty());
+  EXPECT_EQ(errno_of(host.stat(".versions/empty")), ENOENT);
+  EXPECT_EQ(errno_of(host.stat(".versions/d")), ENOENT);
+  EXPECT_EQ(errno_of(host.stat(".versions/none")), ENOENT);
+}
+
+TEST_F(Versions, a_number_has_one_spelling) {
+  write("f", "x");
+  for (const std::string spelling : {"0", "2", "01", "+1", "1x", "x"}) {
+    EXPECT_EQ(errno_of(host.stat(".versions/f/" + spelling)), ENOENT) << spelling;
+  }
+}
+
+TEST_F(Versions, nothing_there_can_be_changed) {
+  write("f", "x");
+  EXPECT_EQ(errno_of(host.open(".versions/f/1", O_RDWR)), EROFS);
+  EXPECT_EQ(errno_of(host.open(".versions/f/1", O_RDONLY | O_TRUNC)), EROFS);
+  EXPECT_EQ(errno_of(host.write(".versions/f/3", "x")), EROFS);
+  EXPECT_EQ(errno_of(host.write(".versions/new", "x")), EROFS);
+  EXPECT_EQ(errno_of(host.unlink(".versions/f/1")), EROFS);
+  EXPECT_EQ(errno_of(host.rmdir(".versions/f")), EROFS);
+  EXPECT_EQ(errno_of(host.rename(".versions/f/1", "g")), EROFS);
+  EXPECT_EQ(errno_of(host.truncate(".versions/f/1", 0)), EROFS);
+  EXPECT_EQ(errno_of(host.set_attributes(".versions/f/1", {.mode = 0777})), EROFS);
+  EXPECT_EQ(errno_of(host.set_attributes(".versions", {.mode = 0777})), EROFS);
+  EXPECT_EQ(errno_of(host.set_xattr(".versions/f/1", "user.a", "b")), EROFS);
+}
+
+TEST_F(Versions, its_name_is_reserved) {
+  write("f", "x");
+  EXPECT_EQ(errno_of(host.mkdir(".versions")), EPERM);
+  EXPECT_EQ(errno_of(host.rmdir(".versions")), EPERM);
+  EXPECT_EQ(errno_of(host.rename("f", ".versions")), EPERM);
+  EXPECT_EQ(errno_of(host.rename(".versions", "g")), EPERM);
+  EXPECT_EQ(errno_of(host.write(".versions", "x")), EPERM);
+}
+
+TEST_F(Versions, an_open_old_version_stays_while_new_ones_come) {
+  write("f", "one");
+  const HandleId old = open(".versions/f/1", O_RDONLY);
+  write("f", "two");
+  ASSERT_TRUE(host.unlink("f"));
+  EXPECT_EQ(content_or_error(host.read(old)), "one");
+  host.files().release(old);
+}
+
+}  // namespace
+}  // namespace cairn
