@@ -15,7 +15,7 @@ END = "--- end of step"
 
 def examples():
     section = number = None
-    for match in re.finditer(r"^## (.*)$|^```console\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S):
+    for match in re.finditer(r"^## ([^\n]*)$|^```console\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S):
         if match.group(1):
             section, number = match.group(1), 0
         else:
