@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,8 +9,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <future>
-#include <thread>
 
 #include "base/log.h"
 #include "base/unique_fd.h"
@@ -90,21 +87,6 @@ Result<pid_t> start_in_background(const BackgroundWork& work, const std::string&
   end_child(child);
   if (line.error().code() == Errc::deadline_exceeded) return fail(line.error());
   return fail(Errc::io, "the daemon died while it started; {} may say why", output);
-}
-
-Result<void> stat_within(const std::string& path, std::chrono::nanoseconds timeout) {
-  auto answered = std::make_shared<std::promise<int>>();
-  std::future<int> answer = answered->get_future();
-  std::thread([answered, path] {
-    struct stat info {};
-    answered->set_value(::stat(path.c_str(), &info) == 0 ? 0 : errno);
-  }).detach();
-  if (answer.wait_for(timeout) != std::future_status::ready) {
-    return fail(Errc::deadline_exceeded, "{} does not answer", path);
-  }
-  const int error = answer.get();
-  if (error != 0) return fail(error_from_errno(error, path));
-  return {};
 }
 
 }  // namespace cairn

@@ -20,8 +20,4 @@ using BackgroundWork = std::function<Result<void>(const std::function<void()>& r
 Result<pid_t> start_in_background(const BackgroundWork& work, const std::string& output,
                                   std::chrono::nanoseconds timeout);
 
-// stat(2) on a thread of its own, so that a mount that hangs cannot hang the caller. Failures: deadline_exceeded, and
-// what stat says.
-Result<void> stat_within(const std::string& path, std::chrono::nanoseconds timeout);
-
 }  // namespace cairn

@@ -5,6 +5,10 @@ namespace cairn {
 Error explain_silence(const Error& error, const std::string& mountpoint) {
   switch (error.code()) {
     case Errc::not_found:
+      return {error.code(),
+              fmt::format("{}: no daemon of it is known here: it has died (`cairnfs umount {}` clears the "
+                          "mountpoint), or another user or CAIRNFS_RUNTIME_DIR has it",
+                          mountpoint, mountpoint)};
     case Errc::unavailable:
       return {error.code(),
               fmt::format("{}: its daemon is gone; `cairnfs umount {}` clears the mountpoint", mountpoint, mountpoint)};

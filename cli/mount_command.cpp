@@ -68,10 +68,8 @@ Result<Settings> gather_settings(const MountArguments& arguments, const Streams&
 // A mount whose daemon has died is in the way of a new one.
 void clear_dead_mount(const std::string& mountpoint, const Streams& streams) {
   if (!mount_at(cairnfs_mounts(streams), mountpoint)) return;
-  const Result<ControlCall> live = ControlCall::send(control_socket_path(streams, mountpoint), {{"op", "status"}});
-  const bool dead = !live && (live.error().code() == Errc::unavailable || live.error().code() == Errc::not_found) &&
-                    stat_within(mountpoint, std::chrono::seconds(2)).has_value() == false;
-  if (!dead || !unmount(mountpoint, UnmountMode::lazy, streams.superuser)) return;
+  if (probe_mount(mountpoint, std::chrono::seconds(2)) != MountHealth::dead) return;
+  if (!unmount(mountpoint, UnmountMode::lazy, streams.superuser)) return;
   streams.err << "cairnfs: mount: cleared the mount that a dead daemon left at " << mountpoint << "\n";
 }
 
@@ -186,8 +184,8 @@ Result<int> mount_in_background(const MountPlan& plan, const Streams& streams) {
   const std::chrono::nanoseconds timeout = plan.store.settings.mount_timeout;
   const Result<pid_t> daemon = start_in_background(
       [&plan](const std::function<void()>& ready) { return serve(plan, ready); }, plan.log_file, timeout);
-  const Result<void> answers = daemon ? stat_within(plan.session.mountpoint, timeout) : Result<void>();
-  if (daemon && answers) {
+  const bool answers = daemon && probe_mount(plan.session.mountpoint, timeout) != MountHealth::silent;
+  if (answers) {
     say_mounted(plan, *daemon, streams);
     return 0;
   }
@@ -195,8 +193,7 @@ Result<int> mount_in_background(const MountPlan& plan, const Streams& streams) {
   if (mount_at(cairnfs_mounts(streams), plan.session.mountpoint)) {
     (void)unmount(plan.session.mountpoint, UnmountMode::lazy, streams.superuser);
   }
-  const Error& reason = daemon ? answers.error() : daemon.error();
-  if (reason.code() != Errc::deadline_exceeded) return fail(reason);
+  if (!daemon && daemon.error().code() != Errc::deadline_exceeded) return fail(daemon.error());
   return fail(Errc::deadline_exceeded, "the mount did not answer within {}; {} may say why", human_duration(timeout),
               plan.log_file);
 }

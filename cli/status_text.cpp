@@ -67,8 +67,9 @@ std::string files_line(const Json& status) {
 
 // One line for each operation that was asked of the store, by cause.
 std::string request_lines(const Json& status) {
+  const Json requests = status.value("requests", Json::object());
   std::string text;
-  for (const auto& [operation, causes] : status.value("requests", Json::object()).items()) {
+  for (const auto& [operation, causes] : requests.items()) {
     std::string line;
     for (const auto& [cause, metrics] : causes.items()) {
       const uint64_t errors = metrics.value("errors", uint64_t{0});

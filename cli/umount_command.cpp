@@ -16,6 +16,7 @@ namespace cairn {
 namespace {
 
 constexpr std::chrono::seconds kKillTimeout{5};
+constexpr std::chrono::seconds kProbeTimeout{3};
 
 constexpr const char* kHelp =
     "Unmounts and waits until the daemon has published what was pending and is gone. What it could not publish in "
@@ -73,10 +74,15 @@ int report_end(const Json& end, const std::string& mountpoint, const Streams& st
   return 1;
 }
 
-Result<int> clear_dead_mount(const MountPoint& mount, const Streams& streams) {
-  const Result<void> unmounted = unmount(mount.path, UnmountMode::lazy, streams.superuser);
-  if (!unmounted) return fail(unmounted.error());
-  streams.out << mount.path << ": unmounted; its daemon was gone already\n";
+// Nobody listens at the control socket: the daemon has died, or it was started with another runtime directory.
+Result<int> unmount_unattended(const MountPoint& mount, const Streams& streams) {
+  const bool dead = probe_mount(mount.path, kProbeTimeout) != MountHealth::answers;
+  const Result<void> unmounted =
+      unmount(mount.path, dead ? UnmountMode::lazy : UnmountMode::orderly, streams.superuser);
+  if (!unmounted) return fail(explain_busy(unmounted.error(), mount.path));
+  streams.out << mount.path
+              << (dead ? ": unmounted; its daemon was gone already\n"
+                       : ": unmounted; its daemon has another runtime directory and was not waited for\n");
   return 0;
 }
 
@@ -115,7 +121,7 @@ Result<int> umount(const UmountOptions& options, const Streams& streams) {
   if (!mount) return fail(mount.error());
   Result<ControlCall> end = ControlCall::send(control_socket_path(streams, mount->path), {{"op", "await_end"}});
   if (!end && end.error().code() == Errc::permission_denied) return fail(explain_silence(end.error(), mount->path));
-  if (!end) return clear_dead_mount(*mount, streams);
+  if (!end) return unmount_unattended(*mount, streams);
   if (options.force) return force(options, *mount, *end, streams);
 
   const Result<void> unmounted =

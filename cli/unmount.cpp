@@ -2,12 +2,16 @@
 
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <fstream>
+#include <future>
+#include <memory>
+#include <thread>
 
 namespace cairn {
 
@@ -29,6 +33,19 @@ Result<void> unmount_by_helper(const std::string& mountpoint, UnmountMode mode) 
 }
 
 }  // namespace
+
+MountHealth probe_mount(const std::string& mountpoint, std::chrono::nanoseconds timeout) {
+  const auto answered = std::make_shared<std::promise<int>>();
+  std::future<int> answer = answered->get_future();
+  std::thread([answered, mountpoint] {
+    struct stat info {};
+    answered->set_value(::stat(mountpoint.c_str(), &info) == 0 ? 0 : errno);
+  }).detach();
+  if (answer.wait_for(timeout) != std::future_status::ready) return MountHealth::silent;
+  const int error = answer.get();
+  if (error == 0) return MountHealth::answers;
+  return error == ENOTCONN || error == ECONNABORTED ? MountHealth::dead : MountHealth::other;
+}
 
 Result<void> unmount(const std::string& mountpoint, UnmountMode mode, bool superuser) {
   if (!superuser) return unmount_by_helper(mountpoint, mode);

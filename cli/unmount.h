@@ -1,12 +1,23 @@
-// Taking a mount away.
+// Whether anybody is behind a mount, and taking it away.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "base/result.h"
 #include "cli/mounts.h"
 
 namespace cairn {
+
+enum class MountHealth {
+  answers,
+  dead,    // its daemon has gone, and every call fails
+  silent,  // no answer within the time given
+  other,   // nothing is mounted there, or it may not be looked at
+};
+
+// Asks the mount itself, on a thread of its own: a mount that hangs cannot hang the caller.
+MountHealth probe_mount(const std::string& mountpoint, std::chrono::nanoseconds timeout);
 
 enum class UnmountMode { orderly, lazy };
 
