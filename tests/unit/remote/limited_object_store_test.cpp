@@ -17,6 +17,10 @@ class Limited : public testing::Test {
     for (const auto& gate : gates_) gate->open();
     threads_.clear();
   }
+  LimitedObjectStore& make_store(ObjectStoreLimits limits) {
+    store_ = std::make_unique<LimitedObjectStore>(below_, limits);
+    return *store_;
+  }
   // Begins a request that stays in the store below until the gate opens.
   std::shared_ptr<Gate> begin(LimitedObjectStore& store, const std::string& key, Cause cause) {
     const auto gate = gates_.emplace_back(std::make_shared<Gate>());
@@ -35,12 +39,13 @@ class Limited : public testing::Test {
 
   MemoryObjectStore memory_;
   FaultyObjectStore below_{memory_};
+  std::unique_ptr<LimitedObjectStore> store_;
   std::vector<std::shared_ptr<Gate>> gates_;
   std::vector<std::jthread> threads_;
 };
 
 TEST_F(Limited, only_so_many_operations_are_under_way) {
-  LimitedObjectStore store(below_, {.operations = 2, .background_operations = 2});
+  LimitedObjectStore& store = make_store({.operations = 2, .background_operations = 2});
   const auto first = begin(store, "first", Cause::demand);
   const auto second = begin(store, "second", Cause::demand);
   ASSERT_TRUE(first->wait_for_arrivals(1));
@@ -53,7 +58,7 @@ TEST_F(Limited, only_so_many_operations_are_under_way) {
 }
 
 TEST_F(Limited, demand_goes_before_prefetch_that_came_earlier) {
-  LimitedObjectStore store(below_, {.operations = 1, .background_operations = 1});
+  LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1});
   const auto running = begin(store, "running", Cause::demand);
   ASSERT_TRUE(running->wait_for_arrivals(1));
   const auto maintenance = queue(store, "maintenance", Cause::maintenance);
@@ -69,7 +74,7 @@ TEST_F(Limited, demand_goes_before_prefetch_that_came_earlier) {
 }
 
 TEST_F(Limited, background_work_leaves_room_for_demand) {
-  LimitedObjectStore store(below_, {.operations = 2, .background_operations = 1});
+  LimitedObjectStore& store = make_store({.operations = 2, .background_operations = 1});
   const auto first = begin(store, "first-prefetch", Cause::prefetch);
   ASSERT_TRUE(first->wait_for_arrivals(1));
   const auto second = queue(store, "second-prefetch", Cause::prefetch);
@@ -82,7 +87,7 @@ TEST_F(Limited, background_work_leaves_room_for_demand) {
 }
 
 TEST_F(Limited, a_stopped_request_leaves_the_queue_and_asks_nothing) {
-  LimitedObjectStore store(below_, {.operations = 1, .background_operations = 1});
+  LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1});
   const auto running = begin(store, "running", Cause::demand);
   ASSERT_TRUE(running->wait_for_arrivals(1));
   std::stop_source owner;
@@ -97,7 +102,7 @@ TEST_F(Limited, a_stopped_request_leaves_the_queue_and_asks_nothing) {
 }
 
 TEST_F(Limited, a_request_does_not_wait_past_its_deadline) {
-  LimitedObjectStore store(below_, {.operations = 1, .background_operations = 1});
+  LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1});
   const auto running = begin(store, "running", Cause::demand);
   ASSERT_TRUE(running->wait_for_arrivals(1));
   const auto late = store.head("late", RequestContext::within(std::chrono::milliseconds(5)));
@@ -106,7 +111,7 @@ TEST_F(Limited, a_request_does_not_wait_past_its_deadline) {
 }
 
 TEST_F(Limited, one_that_leaves_the_head_of_the_queue_lets_the_next_in) {
-  LimitedObjectStore store(below_, {.operations = 2, .background_operations = 1});
+  LimitedObjectStore& store = make_store({.operations = 2, .background_operations = 1});
   const auto prefetching = begin(store, "prefetching", Cause::prefetch);
   ASSERT_TRUE(prefetching->wait_for_arrivals(1));
   std::stop_source owner;
