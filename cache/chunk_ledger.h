@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "cache/cached_chunk.h"
 #include "cache/lru_map.h"
 #include "cache/recency_file.h"
-#include "cache/cached_chunk.h"
 
 namespace cairn {
 

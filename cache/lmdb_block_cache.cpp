@@ -189,16 +189,15 @@ void LmdbBlockCache::run() {
 }
 
 void LmdbBlockCache::work() {
-  bool clear = false;
-  bool damaged = false;
+  bool start_over = false;
   {
     std::lock_guard lock(mutex_);
-    clear = std::exchange(clear_wanted_, false);
-    damaged = std::exchange(damaged_, false);
-    if (clear) ledger_.forget_queued();
+    if (clear_wanted_) ledger_.forget_queued();
+    start_over = std::exchange(clear_wanted_, false) || damaged_;
+    damaged_ = false;
   }
-  if (clear || damaged || table_ == nullptr) replace_table(clear);
-  if (!clear) store_next_batch();
+  if (start_over || table_ == nullptr) replace_table(start_over);
+  store_next_batch();
 }
 
 void LmdbBlockCache::store_next_batch() {
@@ -207,13 +206,18 @@ void LmdbBlockCache::store_next_batch() {
     std::lock_guard lock(mutex_);
     batch = ledger_.take_batch(batch_bytes_);
   }
-  const WriteOutcome outcome = store(batch);
+  if (batch.chunks.empty()) return;
+  WriteOutcome outcome = store(batch);
+  if (outcome == WriteOutcome::damaged) {
+    log::warning("cache '{}' is damaged and starts over empty", directory_);
+    replace_table(true);
+    outcome = store(batch);
+  }
   const bool stored = outcome == WriteOutcome::done;
   std::lock_guard lock(mutex_);
   ledger_.finish(batch, stored);
   if (stored) return;
   dropped_ += batch.chunks.size();
-  damaged_ = damaged_ || outcome == WriteOutcome::damaged;
   if (outcome == WriteOutcome::disk_refused) pause();
 }
 
@@ -221,12 +225,12 @@ void LmdbBlockCache::store_next_batch() {
 LmdbBlockCache::WriteOutcome LmdbBlockCache::store(const ChunkLedger::Batch& batch) {
   if (table_ == nullptr) return WriteOutcome::disk_refused;
   WriteOutcome outcome = WriteOutcome::map_full;
-  for (int attempt = 0; attempt < kAttempts && is_about_room(outcome); ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const uint64_t limit = limit_bytes();
     if (batch.footprint_bytes > limit) return outcome;
     evict_down_to(limit - batch.footprint_bytes);
     outcome = write(batch);
-    if (!is_about_room(outcome)) break;
+    if (!is_about_room(outcome)) return outcome;
     if (outcome == WriteOutcome::disk_refused) stop_growing();
     evict_down_to(stored_bytes() - std::min(stored_bytes(), batch_bytes_));
     write({});

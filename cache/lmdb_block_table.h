@@ -9,8 +9,8 @@
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "base/result.h"
-#include "cache/lmdb_read_pool.h"
 #include "cache/cached_chunk.h"
+#include "cache/lmdb_read_pool.h"
 
 struct MDB_cursor;
 struct MDB_env;
