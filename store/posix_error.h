@@ -8,9 +8,9 @@
 
 namespace cairn {
 
-// return fail_posix(ENOTEMPTY, "'{}' is not empty", name);
+// return refuse(ENOTEMPTY, "'{}' is not empty", name);
 template <class... Args>
-tl::unexpected<Error> fail_posix(int posix, fmt::format_string<Args...> format, Args&&... args) {
+tl::unexpected<Error> refuse(int posix, fmt::format_string<Args...> format, Args&&... args) {
   const Errc code = posix == ENOENT ? Errc::not_found : posix == EEXIST ? Errc::already_exists : Errc::invalid_argument;
   return fail(Error(code, fmt::format(format, std::forward<Args>(args)...), posix));
 }
