@@ -13,6 +13,7 @@ namespace {
 // The version as the only one of an entry: the codec of records then does the rest.
 std::string version_to_hex(const VersionPtr& version, uint32_t chunk_size) {
   Entry entry;
+  entry.id = kRootId;  // any will do
   entry.versions = {version};
   format::Entry proto;
   write_entry(entry, KnownVersions(), chunk_size, &proto);

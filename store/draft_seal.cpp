@@ -16,7 +16,7 @@ constexpr size_t kBaseFetchesAhead = 4;
 }  // namespace
 
 DraftSeal::DraftSeal(const Parts& parts, const RequestContext& context)
-    : parts_(parts), context_(context), layout_(parts.bytes.layout()) {}
+    : parts_(parts), context_(context.with_cause(Cause::write_back)), layout_(parts.bytes.layout()) {}
 
 Result<SealedContent> DraftSeal::run() {
   return layout_.size_bytes() <= kMaxInlineBytes ? seal_inline() : seal_chunks();

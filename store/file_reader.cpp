@@ -58,7 +58,7 @@ Result<size_t> FileReader::read(uint64_t offset, MutableByteView out, const Requ
     std::memcpy(out.data(), inline_->data() + offset, out.size());
     return out.size();
   }
-  prefetcher_->observe(offset, out.size());
+  if (context.cause == Cause::demand) prefetcher_->observe(offset, out.size());
   auto done = read_chunks(offset, out, context);
   if (!done) return fail(std::move(done).error());
   return out.size();
