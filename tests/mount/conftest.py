@@ -57,6 +57,14 @@ def wait_until(condition, seconds=20):
         time.sleep(0.02)
 
 
+def is_running(pid):
+    """A process that has ended and was not reaped yet does not count."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Mount:
     """One daemon and its mountpoint: one host, as far as the store can tell."""
 
@@ -77,13 +85,13 @@ class Mount:
     def umount(self, **options):
         done = cairnfs("umount", self.path, **options)
         if self.pid is not None:
-            wait_until(lambda: not os.path.exists(f"/proc/{self.pid}"))
+            wait_until(lambda: not is_running(self.pid))
         self.pid = None
         return done
 
     def kill(self, signal_number=signal.SIGKILL):
         os.kill(self.pid, signal_number)
-        wait_until(lambda: not os.path.exists(f"/proc/{self.pid}"))
+        wait_until(lambda: not is_running(self.pid))
         self.pid = None
         run("umount", "-l", self.path, ok=None)
 
@@ -96,7 +104,7 @@ class Mount:
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-                wait_until(lambda: not os.path.exists(f"/proc/{self.pid}"))
+                wait_until(lambda: not is_running(self.pid))
 
 
 class Bench:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from conftest import cairnfs, run
+from conftest import cairnfs, run, wait_until
 
 
 def chunks_of(bench):
@@ -131,7 +131,6 @@ def test_full_store_keeps_the_bytes_and_publishes_them_later(bench, tmp_path):
         mount.umount(ok=None)
         run("mount", "-o", "remount,size=128m", disk)
         mount.start()
-        from conftest import wait_until
         wait_until(lambda: not mount.status()["unpublished"])
         assert (mount.path / "second").read_bytes() == content
         assert bench.check().returncode == 0
@@ -162,7 +161,8 @@ def test_store_on_a_read_only_disk_is_readable_and_refuses_writes(bench, tmp_pat
 
 def test_a_tebibyte_by_truncate_costs_nothing(bench):
     mount = bench.mount()
-    os.truncate(os.open(mount.path / "t", os.O_CREAT | os.O_RDWR), 1 << 40)
+    (mount.path / "t").touch()
+    os.truncate(mount.path / "t", 1 << 40)
     with open(mount.path / "t", "r+b") as file:
         file.seek(1 << 39)
         file.write(b"middle")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import cairnfs, run, wait_until
+from conftest import cairnfs, is_running, run, wait_until
 
 
 def explains(done, *words):
@@ -102,16 +102,19 @@ def test_umount_publishes_what_is_pending(bench):
 
 def test_sigterm_ends_in_bounded_time_with_files_open_and_leaves_no_mount(bench):
     mount = bench.mount("mnt", "--shutdown-timeout", "5s")
-    with open(mount.path / "open", "wb") as file:
-        file.write(b"x" * 5_000_000)
-        file.flush()
-        started = time.monotonic()
-        os.kill(mount.pid, signal.SIGTERM)
-        wait_until(lambda: not os.path.exists(f"/proc/{mount.pid}"), 15)
-        assert time.monotonic() - started < 12
+    fd = os.open(mount.path / "open", os.O_CREAT | os.O_WRONLY)
+    os.write(fd, b"x" * 5_000_000)
+    started = time.monotonic()
+    os.kill(mount.pid, signal.SIGTERM)
+    wait_until(lambda: not is_running(mount.pid), 15)
+    assert time.monotonic() - started < 12
     mount.pid = None
+    with pytest.raises(OSError, match="not connected"):
+        os.close(fd)
     with open("/proc/self/mountinfo") as table:
         assert str(mount.path) not in table.read()
+    mount.start()
+    assert (mount.path / "open").stat().st_size == 5_000_000  # an orderly end publishes what is open
 
 
 def test_sigkilled_reader_and_writer_leave_no_stuck_process(bench):
@@ -131,7 +134,7 @@ def test_a_dead_daemons_mount_can_be_mounted_over_after_umount(bench):
     (mount.path / "x").write_text("x")
     pid = mount.pid
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+    wait_until(lambda: not is_running(pid))
     mount.pid = None
     assert cairnfs("status", ok=None, timeout=20).returncode in (0, 1)
     cairnfs("umount", mount.path)

@@ -1,4 +1,5 @@
 """Unmodified programs, doing the same work on the mount and on a local disk: the results must be the same bytes."""
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -136,17 +137,16 @@ def test_h5py_writes_appends_and_reads(places):
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "MEMORY"])
 def test_sqlite_transactions_survive(places, journal):
     mnt, _, cold = places
-    with sqlite3.connect(mnt / "t.db") as db:
+    with contextlib.closing(sqlite3.connect(mnt / "t.db")) as db, db:
         db.execute(f"PRAGMA journal_mode={journal}")
         db.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)")
     for batch in range(5):
-        with sqlite3.connect(mnt / "t.db") as db:
+        with contextlib.closing(sqlite3.connect(mnt / "t.db")) as db, db:
             db.executemany("INSERT INTO t(b) VALUES (?)", [(f"{batch}:{i}" * 20,) for i in range(200)])
     cold()
-    db = sqlite3.connect(mnt / "t.db")
-    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert db.execute("SELECT count(*) FROM t").fetchone() == (1000,)
-    db.close()
+    with contextlib.closing(sqlite3.connect(mnt / "t.db")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM t").fetchone() == (1000,)
 
 
 def make_tree(root):
