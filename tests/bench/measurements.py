@@ -1,0 +1,155 @@
+"""Each function measures one thing, several times, mount and local file by turns."""
+
+import os
+import shutil
+
+import file_work
+from report import Row
+from subject import Subject, seconds
+
+SMALL_FILES = 2000
+DIRECTORY_FILES = 64
+DIRECTORY_FILE_BYTES = 16 << 20
+READERS = 32
+
+
+def gigabytes_per_second(size_bytes: int, duration_s: float) -> float:
+    return size_bytes / duration_s / 1e9
+
+
+def cold_read_and_sweep(subject: Subject, runs: int) -> list:
+    """First contact: nothing cached here, the store's files in the page cache. The sweep's base is `cat` on the mount."""
+    rates = {"cat": [], "sweep": [], "local cat": [], "local sweep": []}
+    for _ in range(runs):
+        for name, work in (("cat", file_work.read_sequentially), ("sweep", file_work.sweep_mapping)):
+            subject.remount_cold()
+            duration = seconds(lambda: work(subject.mounted / "large"))
+            rates[name].append(gigabytes_per_second(subject.size_bytes, duration))
+            duration = seconds(lambda: work(subject.local / "large"))
+            rates["local " + name].append(gigabytes_per_second(subject.size_bytes, duration))
+    return [
+        Row("cold sequential read", "GB/s", rates["cat"], rates["local cat"], more_is_better=True, aim="≥ 0.2",
+            aim_ratio=0.2),
+        Row("cold mmap sweep", "GB/s", rates["sweep"], rates["local sweep"], more_is_better=True),
+        Row("cold mmap sweep", "GB/s", rates["sweep"], rates["cat"], base_name="cold read", more_is_better=True,
+            aim="≥ 1 / 1.2", aim_ratio=1 / 1.2),
+    ]
+
+
+def warm_read(subject: Subject, runs: int) -> list:
+    """From the cache on disk: the daemon is new, and the kernel has no page of the file."""
+    ours, local = [], []
+    for _ in range(runs):
+        subject.remount_warm()
+        file_work.drop_page_cache(subject.mounted / "large")
+        duration = seconds(lambda: file_work.read_sequentially(subject.mounted / "large"))
+        ours.append(gigabytes_per_second(subject.size_bytes, duration))
+        duration = seconds(lambda: file_work.read_sequentially(subject.local / "large"))
+        local.append(gigabytes_per_second(subject.size_bytes, duration))
+    return [Row("warm sequential read", "GB/s", ours, local, more_is_better=True, aim="≥ 0.3", aim_ratio=0.3)]
+
+
+def warm_random_reads(subject: Subject, runs: int) -> list:
+    rows = []
+    for size_kib, count in ((4, 4000), (128, 800)):
+        ours, local = [], []
+        for _ in range(runs):
+            size = size_kib << 10
+            offsets = [subject.random.randrange(subject.size_bytes // size) * size for _ in range(count)]
+            subject.remount_warm()
+            for path, samples in ((subject.mounted / "large", ours), (subject.local / "large", local)):
+                duration = seconds(lambda: file_work.read_randomly(path, offsets, size))
+                samples.append(duration / count * 1e6)
+        rows.append(Row(f"warm random {size_kib} KiB read", "µs", ours, local))
+    return rows
+
+
+def write_and_close(subject: Subject, runs: int) -> list:
+    ours, local = [], []
+    for _ in range(runs):
+        content = subject.fresh_bytes(subject.size_bytes)
+        duration = seconds(lambda: file_work.write_durably(subject.mounted / "written", content, sync=False))
+        ours.append(gigabytes_per_second(subject.size_bytes, duration))
+        duration = seconds(lambda: file_work.write_durably(subject.local / "written", content, sync=True))
+        local.append(gigabytes_per_second(subject.size_bytes, duration))
+    for directory in (subject.mounted, subject.local):
+        (directory / "written").unlink()
+    return [Row("write + close", "GB/s", ours, local, base_name="with fsync", more_is_better=True, aim="≥ 0.4",
+                aim_ratio=0.4)]
+
+
+def rewrite_with_changes(subject: Subject, runs: int) -> list:
+    """A checkpoint saved again, whole, with one stretch of 5 % changed."""
+    content = bytearray(subject.fresh_bytes(subject.size_bytes))
+    changed_bytes = subject.size_bytes // 20
+    file_work.write_durably(subject.mounted / "rewritten", content, sync=False)
+    ours, local, sent_percent = [], [], []
+    for _ in range(runs):
+        begin = subject.random.randrange((subject.size_bytes - changed_bytes) >> 22) << 22
+        content[begin:begin + changed_bytes] = subject.fresh_bytes(changed_bytes)
+        sent_before = subject.status()["writes"]["sent_bytes"]
+        ours.append(seconds(lambda: file_work.write_durably(subject.mounted / "rewritten", content, sync=False)))
+        sent = subject.status()["writes"]["sent_bytes"] - sent_before
+        sent_percent.append(100 * sent / subject.size_bytes)
+        local.append(seconds(lambda: file_work.write_durably(subject.local / "rewritten", content, sync=True)))
+    for directory in (subject.mounted, subject.local):
+        (directory / "rewritten").unlink()
+    return [
+        Row("rewrite with 5 % changed", "s", ours, local, base_name="with fsync"),
+        Row("  of it sent to the store", "%", sent_percent, [], aim="< 8 %", aim_value=8),
+    ]
+
+
+def many_files(subject: Subject, runs: int) -> list:
+    work = {
+        f"create {SMALL_FILES} files": lambda directory: file_work.create_files(directory, SMALL_FILES),
+        f"stat {SMALL_FILES} files": lambda directory: file_work.stat_files(directory, SMALL_FILES),
+        f"list {SMALL_FILES} files": os.listdir,
+    }
+    samples = {name: ([], []) for name in work}
+    for run in range(runs):
+        for parent, which in ((subject.mounted, 0), (subject.local, 1)):
+            directory = parent / f"many-{run}"
+            directory.mkdir()
+            for name, action in work.items():
+                samples[name][which].append(1e3 * seconds(lambda: action(directory)))
+            shutil.rmtree(directory)
+    return [Row(name, "ms", ours, local) for name, (ours, local) in samples.items()]
+
+
+def rename_directory(subject: Subject, runs: int) -> list:
+    """With all that is in it; every file holds the same bytes, to have it filled soon."""
+    content = subject.fresh_bytes(DIRECTORY_FILE_BYTES)
+    for parent in (subject.mounted, subject.local):
+        (parent / "before").mkdir()
+        for i in range(DIRECTORY_FILES):
+            file_work.write_durably(parent / "before" / f"shard-{i}", content, sync=False)
+    samples = {subject.mounted: [], subject.local: []}
+    for _ in range(runs):
+        for parent, durations in samples.items():
+            durations.append(1e3 * seconds(lambda: (parent / "before").rename(parent / "after")))
+            (parent / "after").rename(parent / "before")
+    for parent in samples:
+        shutil.rmtree(parent / "before")
+    return [Row(f"rename a directory of {DIRECTORY_FILES} × {DIRECTORY_FILE_BYTES >> 20} MiB", "ms",
+                samples[subject.mounted], samples[subject.local], aim="< 20 ms", aim_value=20)]
+
+
+def peak_memory(subject: Subject, runs: int) -> list:
+    """Of the daemon, while many threads read a cold file."""
+    resident, anonymous = [], []
+    for _ in range(runs):
+        subject.remount_cold()
+        subject.peak.reset()
+        file_work.read_in_parallel(subject.mounted / "large", subject.size_bytes, READERS)
+        subject.peak.stop()
+        resident.append(subject.peak.total_kib / 1024)
+        anonymous.append(subject.peak.anonymous_kib / 1024)
+    return [
+        Row(f"peak memory, {READERS} readers (VmHWM)", "MiB", resident, [], aim="< 512", aim_value=512),
+        Row("  of it anonymous (RssAnon)", "MiB", anonymous, [], aim="< 512", aim_value=512),
+    ]
+
+
+MEASUREMENTS = [cold_read_and_sweep, warm_read, warm_random_reads, write_and_close, rewrite_with_changes, many_files,
+                rename_directory, peak_memory]
