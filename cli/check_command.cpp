@@ -54,15 +54,15 @@ void print(const CheckReport& report, const std::string& store, std::ostream& ou
     out << fmt::format("{} {} {}: {}\n", finding.loss ? "LOSS  " : "untidy", rooted(finding.path), finding.object,
                        finding.message);
   }
-  out << fmt::format("{} directories with {} records, {} files with {} versions, {} manifests, {} chunks ({})\n",
-                     human_count(report.directories), human_count(report.records), human_count(report.files),
-                     human_count(report.versions), human_count(report.manifests), human_count(report.chunks),
-                     human_bytes(report.chunk_bytes));
+  out << fmt::format("{} with {}, {} with {}, {}, {} ({})\n", human_count(report.directories, "directory"),
+                     human_count(report.records, "record"), human_count(report.files, "file"),
+                     human_count(report.versions, "version"), human_count(report.manifests, "manifest"),
+                     human_count(report.chunks, "chunk"), human_bytes(report.chunk_bytes));
   if (report.unreferenced_chunks > 0) {
-    out << fmt::format("{} chunks ({}) belong to no version: what interrupted saves left, harmless\n",
-                       human_count(report.unreferenced_chunks), human_bytes(report.unreferenced_bytes));
+    out << fmt::format("{} ({}) of no version: what interrupted saves left, harmless\n",
+                       human_count(report.unreferenced_chunks, "chunk"), human_bytes(report.unreferenced_bytes));
   }
-  out << store << (report.clean() ? ": clean\n" : fmt::format(": {} findings\n", report.findings.size()));
+  out << store << (report.clean() ? ": clean\n" : ": " + human_count(report.findings.size(), "finding") + "\n");
 }
 
 Result<CheckReport> examine(ObjectStore& objects, const CheckCommand& command, const Streams& streams) {

@@ -156,6 +156,12 @@ Result<ControlCall> ControlCall::send(const std::string& socket_path, const Json
   return ControlCall(std::move(*socket));
 }
 
+Result<void> ControlCall::wait_until_taken(std::chrono::nanoseconds silence) {
+  const Result<std::string> line = socket_.read_line(RequestContext::within(silence));
+  if (!line) return fail(line.error());
+  return {};
+}
+
 Result<Json> ControlCall::wait(std::chrono::nanoseconds silence, const ProgressFunction& progress) {
   while (true) {
     const Result<std::string> line = socket_.read_line(RequestContext::within(silence));

@@ -61,6 +61,8 @@ class ControlServer {
 class ControlCall {
  public:
   static Result<ControlCall> send(const std::string& socket_path, const Json& request);
+  // Waits until the handler has sent its first progress: the request is in its hands, not only in the socket.
+  Result<void> wait_until_taken(std::chrono::nanoseconds silence);
   // Waits for the result; `silence` is how long the daemon may say nothing, not even progress.
   Result<Json> wait(std::chrono::nanoseconds silence, const ProgressFunction& progress = {});
   // wait() ended with an answer of the daemon, be it an error, and not because the daemon kept silent.

@@ -119,6 +119,7 @@ void publish_the_rest(MountedStore& store, const MountPlan& plan, std::stop_toke
 
 Result<void> serve_mount(const MountPlan& plan, const std::function<void()>& ready) {
   settle_process();
+  std::optional<LastResort> last_resort;  // first, so that it also watches everything below being destroyed
   EndSwitch end;
   const SignalWatch signals([&end](int count) { end.on_signal(count); });
 
@@ -139,7 +140,7 @@ Result<void> serve_mount(const MountPlan& plan, const std::function<void()>& rea
   end.attach(nullptr);
   if (!served) log::error("serving ended: {}", served.error().to_string());
 
-  const LastResort last_resort(plan.store.settings.shutdown_timeout + kLastGrace);
+  last_resort.emplace(plan.store.settings.shutdown_timeout + kLastGrace);
   publish_the_rest(**store, plan, end.publishing());
   service.announce_end();
   log::info("{} is unmounted from {}", plan.session.source, plan.session.mountpoint);

@@ -103,7 +103,7 @@ Result<Json> MountService::handle(const Json& request, const ProgressFunction& p
       return PrefetchJob(environment, store_.chunk_reader(), stop)
           .run(request.at("paths").get<std::vector<std::string>>(), progress);
     }
-    if (op == "await_end") return await_end(stop);
+    if (op == "await_end") return await_end(progress, stop);
     return fail(Errc::unsupported, "this daemon (cairnfs {}) does not know '{}'", kVersion, op);
   } catch (const Json::exception& error) {
     return fail(Errc::invalid_argument, "bad request: {}", error.what());
@@ -145,7 +145,8 @@ Json MountService::unpublished() const {
   return files;
 }
 
-Result<Json> MountService::await_end(const std::stop_token& stop) {
+Result<Json> MountService::await_end(const ProgressFunction& progress, const std::stop_token& stop) {
+  progress({{"waiting", true}});
   std::unique_lock lock(mutex_);
   ended_.wait(lock, stop, [this] { return last_words_.has_value(); });
   if (!last_words_) return fail(Errc::cancelled, "nobody waits any more");

@@ -14,7 +14,8 @@ namespace cairn {
 // {"op": "status"}                    what `cairnfs status --json` prints
 // {"op": "log", "path": "a/b"}        history_json()
 // {"op": "prefetch", "paths": […]}    PrefetchJob::run()
-// {"op": "await_end"}                 waits until the mount has ended: {"unpublished": […], "cache_dir": "…"}
+// {"op": "await_end"}                 says so as its progress, waits until the mount has ended, and then answers
+//                                     {"unpublished": […], "cache_dir": "…"}
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: borrows the store, which outlives it.
@@ -36,7 +37,7 @@ class MountService {
  private:
   [[nodiscard]] Json status() const;
   [[nodiscard]] Json unpublished() const;
-  Result<Json> await_end(const std::stop_token& stop);
+  Result<Json> await_end(const ProgressFunction& progress, const std::stop_token& stop);
 
   MountedStore& store_;
   const About about_;

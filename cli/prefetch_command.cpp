@@ -50,8 +50,8 @@ void print(const Json& result, const Streams& streams) {
   const auto number = [&result](const char* key) { return result.at(key).get<uint64_t>(); };
   const double seconds = result.at("seconds").get<double>();
   streams.out << fmt::format(
-      "{}: {} files, {}: {} was here already, {} brought in {} ({}/s)\n", result.at("mountpoint").get<std::string>(),
-      human_count(number("files")), human_bytes(number("bytes")), human_bytes(number("present_bytes")),
+      "{}: {}, {}: {} was here already, {} brought in {} ({}/s)\n", result.at("mountpoint").get<std::string>(),
+      human_count(number("files"), "file"), human_bytes(number("bytes")), human_bytes(number("present_bytes")),
       human_bytes(number("fetched_bytes")),
       human_duration(std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9))),
       human_bytes(static_cast<uint64_t>(static_cast<double>(number("fetched_bytes")) / std::max(seconds, 0.001))));

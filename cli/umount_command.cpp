@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds kKillTimeout{5};
 constexpr std::chrono::seconds kProbeTimeout{3};
+constexpr std::chrono::seconds kAnswerTimeout{10};
 
 constexpr const char* kHelp =
     "Unmounts and waits until the daemon has published what was pending and is gone. What it could not publish in "
@@ -64,9 +65,9 @@ int report_end(const Json& end, const std::string& mountpoint, const Streams& st
     return 0;
   }
   streams.err << fmt::format(
-      "cairnfs: umount: {}: unmounted, but {} files are not published; they are kept in {} and go "
+      "cairnfs: umount: {}: unmounted; not published yet: {}, kept in {}, to go "
       "out with the next mount:\n",
-      mountpoint, kept.size(), end.value("cache_dir", "the cache"));
+      mountpoint, human_count(kept.size(), "file"), end.value("cache_dir", "the cache"));
   for (const Json& file : kept) {
     streams.err << fmt::format("  {} ({}): {}\n", file.value("path", "?"), human_bytes(file.value("size", uint64_t{0})),
                                file.value("error", ""));
@@ -123,6 +124,9 @@ Result<int> umount(const UmountOptions& options, const Streams& streams) {
   if (!end && end.error().code() == Errc::permission_denied) return fail(explain_silence(end.error(), mount->path));
   if (!end) return unmount_unattended(*mount, streams);
   if (options.force) return force(options, *mount, *end, streams);
+  // A daemon that ends before it has taken the request would leave us without its last words.
+  const Result<void> taken = options.lazy ? Result<void>() : end->wait_until_taken(kAnswerTimeout);
+  if (!taken) return fail(explain_silence(taken.error(), mount->path));
 
   const Result<void> unmounted =
       unmount(mount->path, options.lazy ? UnmountMode::lazy : UnmountMode::orderly, streams.superuser);

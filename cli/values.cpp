@@ -54,7 +54,7 @@ std::optional<Quantity> split_quantity(std::string_view text) {
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), quantity.number);
   if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
   quantity.unit = text.substr(digits);
-  if (quantity.unit.starts_with(' ')) quantity.unit.remove_prefix(1);
+  if (quantity.unit.starts_with(' ') && quantity.unit.size() > 1) quantity.unit.remove_prefix(1);
   return quantity;
 }
 
@@ -149,6 +149,13 @@ std::string human_count(uint64_t count) {
     text += digits[i];
   }
   return text;
+}
+
+std::string human_count(uint64_t count, std::string_view noun) {
+  const std::string text = human_count(count) + " ";
+  if (count == 1) return text + std::string(noun);
+  if (noun.ends_with('y')) return text + std::string(noun.substr(0, noun.size() - 1)) + "ies";
+  return text + std::string(noun) + "s";
 }
 
 std::string nearest(std::string_view text, const std::vector<std::string>& candidates) {

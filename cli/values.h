@@ -33,6 +33,8 @@ std::string human_time(Nanos time);
 
 // "12,345".
 std::string human_count(uint64_t count);
+// "1 file", "12,345 files", "2 directories".
+std::string human_count(uint64_t count, std::string_view noun);
 
 // Which of `candidates` somebody meant who wrote `text`: the one with the fewest edits; "" if nothing is near.
 std::string nearest(std::string_view text, const std::vector<std::string>& candidates);

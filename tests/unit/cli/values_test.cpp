@@ -72,6 +72,12 @@ TEST(Values, counts_are_told_with_thousands_apart) {
   EXPECT_EQ(human_count(12345678), "12,345,678");
 }
 
+TEST(Values, counted_nouns_agree_with_their_number) {
+  EXPECT_EQ(human_count(1, "file"), "1 file");
+  EXPECT_EQ(human_count(0, "file"), "0 files");
+  EXPECT_EQ(human_count(1200, "directory"), "1,200 directories");
+}
+
 TEST(Values, the_nearest_word_is_the_one_with_the_fewest_edits) {
   const std::vector<std::string> words = {"cache.dir", "cache.size", "memory"};
   EXPECT_EQ(nearest("cache.sise", words), "cache.size");
