@@ -114,26 +114,28 @@ Buffer take_sample(ByteView plain) {
   return sample;
 }
 
-// Planes of `plain`, or a view of `plain` itself for width 1.
-ByteView regroup(ByteView plain, size_t width, Buffer* room) {
-  if (width == 1) return plain;
-  *room = Buffer(plain.size());
-  split_planes(plain, width, room->mutable_view());
-  return room->view();
-}
-
-size_t trial_size(ByteView sample, size_t width, MutableByteView out) {
-  Buffer room;
-  return zstd_compress(regroup(sample, width, &room), out, kSampleLevel);
+// One frame for each plane and one for the bytes that are left, so that each gets statistics of its own; width 1: one
+// frame. The size of them all.
+size_t compress(ByteView plain, size_t width, MutableByteView out, int level) {
+  if (width == 1) return zstd_compress(plain, out, level);
+  Buffer planes(plain.size());
+  split_planes(plain, width, planes.mutable_view());
+  const size_t plane_bytes = plain.size() / width;
+  size_t size = 0;
+  for (size_t i = 0; i < width; ++i) {
+    size += zstd_compress(planes.view().subspan(i * plane_bytes, plane_bytes), out.subspan(size), level);
+  }
+  const ByteView rest = planes.view().subspan(width * plane_bytes);
+  return rest.empty() ? size : size + zstd_compress(rest, out.subspan(size), level);
 }
 
 // The width to compress with (1: as it is), or 0 where nothing pays.
 size_t choose_width(ByteView plain) {
   const Buffer sample = take_sample(plain);
   Buffer out(zstd_bound(sample.size()));
-  const size_t as_is = trial_size(sample.view(), 1, out.mutable_view());
+  const size_t as_is = compress(sample.view(), 1, out.mutable_view(), kSampleLevel);
   const size_t width = find_width(sample.view());
-  const size_t in_planes = width == 1 ? as_is : trial_size(sample.view(), width, out.mutable_view());
+  const size_t in_planes = width == 1 ? as_is : compress(sample.view(), width, out.mutable_view(), kSampleLevel);
   if (!pays(std::min(as_is, in_planes), sample.size())) return 0;
   return clearly_less(in_planes, as_is) ? width : 1;
 }
@@ -147,10 +149,8 @@ Buffer encode_raw(ByteView plain) {
 }
 
 Buffer encode_zstd(ByteView plain, size_t width, int level) {
-  Buffer room;
-  const ByteView grouped = regroup(plain, width, &room);
   Buffer object(kChunkHeaderBytes + zstd_bound(plain.size()));
-  const size_t payload = zstd_compress(grouped, object.mutable_view().subspan(kChunkHeaderBytes), level);
+  const size_t payload = compress(plain, width, object.mutable_view().subspan(kChunkHeaderBytes), level);
   write_header({.encoding = width == 1 ? ChunkEncoding::zstd : ChunkEncoding::planes_zstd,
                 .width = static_cast<uint8_t>(width),
                 .plain_bytes = static_cast<uint32_t>(plain.size()),

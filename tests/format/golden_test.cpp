@@ -45,10 +45,10 @@ std::string plain_of(std::string_view object, uint32_t size) {
   return plain ? std::string(as_text(plain->view())) : plain.error().to_string();
 }
 
-// 0, 997, 1994, … as little-endian 32-bit integers.
-std::string integers(size_t count) {
-  Buffer bytes(4 * count);
-  for (uint32_t i = 0; i < count; ++i) store_le(i * 997, bytes.data() + 4 * i);
+// 3f80, 3f81, … as little-endian 16-bit integers.
+std::string integers(uint16_t count) {
+  Buffer bytes(2U * count);
+  for (uint16_t i = 0; i < count; ++i) store_le(static_cast<uint16_t>(0x3f80 + i), bytes.data() + 2 * i);
   return std::string(as_text(bytes.view()));
 }
 
@@ -81,7 +81,11 @@ TEST_F(Golden, compressed_chunk) {
   EXPECT_EQ(as_text(written.view().first(12)), example("chunk zstd").substr(0, 12));
 }
 
-TEST_F(Golden, chunk_in_planes) { EXPECT_EQ(plain_of(example("chunk planes"), 64), integers(16)); }
+TEST_F(Golden, chunk_in_planes) {
+  EXPECT_EQ(plain_of(example("chunk planes"), 64), integers(32));
+  const Buffer written = encode_chunk(as_bytes(integers(10'000)), 1);
+  EXPECT_EQ(static_cast<ChunkEncoding>(written.data()[5]), ChunkEncoding::planes_zstd);
+}
 
 // A chunk, a hole, and a last chunk.
 Manifest sample_manifest() {
