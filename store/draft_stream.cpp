@@ -37,13 +37,22 @@ void DraftStream::cut(uint64_t size_bytes) {
 }
 
 void DraftStream::run() {
-  step(bytes_.staged_prefix());
-  const std::lock_guard lock(mutex_);
-  running_ = false;
-  ended_.notify_all();
+  while (goes_on(step(bytes_.staged_prefix()))) {
+  }
 }
 
-void DraftStream::step(uint64_t prefix) {
+// Whether the writer has left more behind during the last step; else the next write looks again.
+bool DraftStream::goes_on(bool had_room) {
+  const uint64_t prefix = bytes_.staged_prefix();
+  const std::lock_guard lock(mutex_);
+  if (had_room && prefix >= next_look_) return true;
+  running_ = false;
+  ended_.notify_all();
+  return false;
+}
+
+// False if it stopped for want of room or memory, or because the file was cut.
+bool DraftStream::step(uint64_t prefix) {
   const uint32_t chunk_size = environment_.format.chunk_size;
   const SegmentPlan plan = this->plan(prefix);
   uint64_t at = 0;
@@ -57,12 +66,13 @@ void DraftStream::step(uint64_t prefix) {
     const bool sent = cut.offset < at || send(cut);
     const std::lock_guard lock(mutex_);
     if (sent_until_ != at || !sent) {
-      next_look_ = std::min(next_look_, prefix);  // no room, or no memory: try again with the next write
-      return;
+      next_look_ = std::min(next_look_, prefix);
+      return false;
     }
     at = cut.offset + cut.size;
     sent_until_ = at;
   }
+  return true;
 }
 
 SegmentPlan DraftStream::plan(uint64_t prefix) {

@@ -31,7 +31,8 @@ class DraftStream {
 
  private:
   void run();
-  void step(uint64_t prefix);
+  bool step(uint64_t prefix);
+  bool goes_on(bool had_room);
   SegmentPlan plan(uint64_t prefix);
   bool send(const PlannedChunk& cut);
 

@@ -85,7 +85,8 @@ TEST_F(DraftTest, changing_one_byte_reads_and_sends_one_chunk) {
   EXPECT_EQ(puts(), 1U);
   EXPECT_EQ(sealed.chunks_new, 1U);
   EXPECT_EQ(sealed.chunks_shared, 9U);
-  EXPECT_LE(fetches() - fetched_before, 2U);  // and the first, to see whether it is a container
+  // The chunk itself, and the file's first 256 KiB to see what kind of file it is.
+  EXPECT_LE(fetches() - fetched_before, 5U);
 }
 
 TEST_F(DraftTest, five_percent_rewrite_sends_few_chunks) {
@@ -164,11 +165,10 @@ TEST_F(DraftTest, an_early_send_that_failed_is_tried_again_by_the_seal) {
 }
 
 TEST_F(DraftTest, a_failed_seal_leaves_the_draft_dirty_and_the_next_sends_only_the_rest) {
-  const Buffer bytes = random_bytes(6 * kChunk, 1);
+  Buffer bytes = random_bytes(6 * kChunk, 1);
+  bytes.data()[0] = std::byte{0};
   const auto draft = new_draft();
-  for (size_t chunk = 6; chunk-- > 0;) {  // backwards: nothing is sent early
-    ASSERT_TRUE(draft->write(chunk * kChunk, bytes.view().subspan(chunk * kChunk, kChunk)));
-  }
+  ASSERT_TRUE(draft->write(1, bytes.view().subspan(1)));  // not from the start on: nothing is sent early
   remote_.add(
       {.operation = ObjectOperation::put_if_absent, .key_prefix = keys::kChunks, .nth = 4, .times = kEveryTime});
   EXPECT_EQ(draft->seal(test_context()).error().code(), Errc::unavailable);
