@@ -17,9 +17,7 @@ using MutableByteView = std::span<std::byte>;
 inline ByteView as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
-inline std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // A fixed-size heap block whose bytes start uninitialised (a 4 MiB memset costs as much as a decode).
 // Move-only; share it as SharedBuffer once its bytes are final.

@@ -30,11 +30,11 @@ std::string_view to_string(Errc code);
 
 // An Errc and a sentence for the engineer. Cheap to move; context is added on the way up, outermost first:
 //   read 'w.bin' at 4096: chunk 3f2a…: get chunks/3f/3f2a…: No such file or directory
-// `posix` is set only in fs/ and in store/namespace, where POSIX names a more exact error than the Errc does (ENOTEMPTY, EISDIR).
+// `posix` is set only in fs/ and in store/namespace, where POSIX names a more exact error than the Errc does
+// (ENOTEMPTY, EISDIR).
 class Error {
  public:
-  Error(Errc code, std::string message, int posix = 0)
-      : code_(code), posix_(posix), message_(std::move(message)) {}
+  Error(Errc code, std::string message, int posix = 0) : code_(code), posix_(posix), message_(std::move(message)) {}
 
   [[nodiscard]] Errc code() const { return code_; }
   [[nodiscard]] int posix() const { return posix_; }

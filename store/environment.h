@@ -18,31 +18,31 @@
 namespace cairn {
 
 struct StoreOptions {
-  std::string host;                                   // recorded with every version and record
-  std::chrono::nanoseconds revalidate{std::chrono::seconds(1)};     // how old a directory view an open may use
-  std::chrono::nanoseconds commit_delay{std::chrono::seconds(1)};   // how long commit_soon may wait
+  std::string host;                                                      // recorded with every version and record
+  std::chrono::nanoseconds revalidate{std::chrono::seconds(1)};          // how old a directory view an open may use
+  std::chrono::nanoseconds commit_delay{std::chrono::seconds(1)};        // how long commit_soon may wait
   std::chrono::nanoseconds operation_timeout{std::chrono::seconds(60)};  // for work that no caller waits for
-  uint32_t prefetch_chunks = 16;                      // how far ahead of a sequential reader, at most
-  int compression_level = 1;                          // zstd's
-  bool verify_digest = false;                         // check SHA-256 besides XXH3 on every fetched chunk
+  uint32_t prefetch_chunks = 16;  // how far ahead of a sequential reader, at most
+  int compression_level = 1;      // zstd's
+  bool verify_digest = false;     // check SHA-256 besides XXH3 on every fetched chunk
   bool read_only = false;
 };
 
 // Counted by the store's classes, shown by `cairnfs status`. Monotonic since the daemon's start.
 struct StoreCounters {
   std::atomic<uint64_t> chunks_fetched{0};
-  std::atomic<uint64_t> fetched_bytes{0};       // encoded, as they crossed the wire
-  std::atomic<uint64_t> chunks_prefetched{0};   // of chunks_fetched
+  std::atomic<uint64_t> fetched_bytes{0};      // encoded, as they crossed the wire
+  std::atomic<uint64_t> chunks_prefetched{0};  // of chunks_fetched
   std::atomic<uint64_t> chunks_sent{0};
-  std::atomic<uint64_t> sent_bytes{0};          // encoded
-  std::atomic<uint64_t> chunks_shared{0};       // found already stored, not sent
-  std::atomic<uint64_t> shared_bytes{0};        // plain
-  std::atomic<uint64_t> corrupt_objects{0};     // refused: digest or grammar
+  std::atomic<uint64_t> sent_bytes{0};       // encoded
+  std::atomic<uint64_t> chunks_shared{0};    // found already stored, not sent
+  std::atomic<uint64_t> shared_bytes{0};     // plain
+  std::atomic<uint64_t> corrupt_objects{0};  // refused: digest or grammar
   std::atomic<uint64_t> commits{0};
-  std::atomic<uint64_t> commit_races{0};        // lost to another host, and repeated
-  std::atomic<uint64_t> dropped_changes{0};     // commit_soon changes that another host's made impossible
+  std::atomic<uint64_t> commit_races{0};     // lost to another host, and repeated
+  std::atomic<uint64_t> dropped_changes{0};  // commit_soon changes that another host's made impossible
   std::atomic<uint64_t> versions_published{0};
-  std::atomic<uint64_t> publish_failures{0};    // close/fsync that returned an error
+  std::atomic<uint64_t> publish_failures{0};  // close/fsync that returned an error
 };
 
 // References are borrowed and outlive every object made with this environment.
@@ -52,8 +52,8 @@ struct StoreEnvironment {
   BlockCache& cache;
   StagingArea& staging;
   MemoryBudget& memory;
-  Executor& io;        // blocking remote calls: fetches and sends
-  Executor& compute;   // digests and codecs, about one thread per core
+  Executor& io;       // blocking remote calls: fetches and sends
+  Executor& compute;  // digests and codecs, about one thread per core
   const Clock& clock;
   Random& random;
   StoreFormat format;  // of the store that was opened

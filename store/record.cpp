@@ -4,7 +4,6 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 
-
 #include "base/check.h"
 #include "store/entry_codec.h"
 #include "store/envelope.h"

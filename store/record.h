@@ -23,8 +23,8 @@ struct Record {
 };
 
 // The object's bytes. `before` is the state that `record.changes` alter: versions which it already lists under any name
-// that this record changes are written as references into it, by identity of the Version objects. Ignored for snapshots.
-// Failures: no_space (a directory beyond kMaxMessageBytes of envelope.h).
+// that this record changes are written as references into it, by identity of the Version objects. Ignored for
+// snapshots. Failures: no_space (a directory beyond kMaxMessageBytes of envelope.h).
 Result<Buffer> encode_record(const Record& record, const DirectoryState& before, uint32_t chunk_size);
 
 // Checks digest, grammar, and that it is record `number` of `directory`; resolves references into `before`.

@@ -15,10 +15,10 @@ inline constexpr uint32_t kDefaultChunkSize = 4U << 20;
 // Fixed at init; JSON in the store, so that any version of any tool can read it.
 struct StoreFormat {
   uint32_t format = kFormatVersion;
-  std::string store_id;                          // 32 hex digits, random
-  uint32_t chunk_size = kDefaultChunkSize;       // power of two, 64 KiB … 4 MiB
-  uint32_t keep_versions = 64;                   // of one name
-  uint64_t keep_deleted_seconds = 30ULL * 86400; // how long a deleted name's history stays listed
+  std::string store_id;                           // 32 hex digits, random
+  uint32_t chunk_size = kDefaultChunkSize;        // power of two, 64 KiB … 4 MiB
+  uint32_t keep_versions = 64;                    // of one name
+  uint64_t keep_deleted_seconds = 30ULL * 86400;  // how long a deleted name's history stays listed
 
   [[nodiscard]] std::string to_json() const;
   // Failures: corrupt; unsupported for a newer format, saying which version of cairnfs to look for.

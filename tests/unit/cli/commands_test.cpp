@@ -7,7 +7,7 @@
 
 #include "cli/control.h"
 #include "cli/mounts.h"
-#include "cli_runner.h"
+#include "tests/unit/cli/cli_runner.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {

@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "cli/settings.h"
-#include "cli_runner.h"
+#include "tests/unit/cli/cli_runner.h"
 
 namespace cairn {
 namespace {

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "cli/history.h"
-#include "cli_runner.h"
+#include "tests/unit/cli/cli_runner.h"
 #include "tests/support/gate.h"
 #include "tests/support/test_environment.h"
 

@@ -7,7 +7,7 @@
 
 #include "cli/config_file.h"
 #include "cli/mount_options.h"
-#include "cli_runner.h"
+#include "tests/unit/cli/cli_runner.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {
