@@ -65,6 +65,8 @@ Result<Buffer> read_range(int fd, uint64_t size_bytes, const ByteRange& range, c
   const uint64_t offset = std::min(range.offset, size_bytes);
   const uint64_t length = std::min(size_bytes - offset, range.length.value_or(size_bytes));
   if (length > kMaxObjectBytes) return fail(Errc::corrupt, "{} bytes: no object is that large", length);
+  // All of it at once rather than in the kernel's cautious steps; what fails here fails again below, with an error.
+  ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
   Buffer buffer(length);
   const auto read = read_at(fd, offset, buffer.mutable_view(), context);
   if (!read) return fail(read.error());
