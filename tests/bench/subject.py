@@ -88,7 +88,8 @@ class Subject:
 
     def fresh_bytes(self, size_bytes: int) -> bytes:
         """Never seen before, so nothing is deduplicated or compressed."""
-        return self.random.randbytes(size_bytes)
+        piece = 16 << 20  # randbytes takes no more than 256 MiB at once
+        return b"".join(self.random.randbytes(min(piece, size_bytes - at)) for at in range(0, size_bytes, piece))
 
 
 class PeakMemory:

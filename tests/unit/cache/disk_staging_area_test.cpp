@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 
 #include "tests/support/test_environment.h"
 
@@ -35,11 +37,15 @@ class DiskStagingAreaTest : public testing::Test {
     return {buffer, static_cast<size_t>(std::max<ssize_t>(got, 0))};
   }
 
-  // A crash: the file object is leaked, so that nothing is tidied up.
-  static void crash_with(std::unique_ptr<StagingFile> file) {
-    const int fd = file->fd();
-    static_cast<void>(file.release());  // NOLINT: this is the point
-    ::close(fd);
+  // What a process leaves that ends without tidying up: `work` runs in a child, with an area of its own, and ends it.
+  void crash_after(const std::function<void(DiskStagingArea&)>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      work(*open());
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
   }
 
   [[nodiscard]] std::vector<std::string> files() const {
@@ -74,13 +80,11 @@ TEST_F(DiskStagingAreaTest, files_are_sparse) {
 }
 
 TEST_F(DiskStagingAreaTest, a_kept_file_is_found_after_a_restart_with_its_newest_description) {
-  auto area = open();
-  auto file = create(*area, "unpublished");
-  ASSERT_TRUE(file->keep("first"));
-  ASSERT_TRUE(file->keep("second\nwith a line"));
-  crash_with(std::move(file));
-  area.reset();
-
+  crash_after([](DiskStagingArea& area) {
+    auto file = create(area, "unpublished");
+    const bool kept = file->keep("first") && file->keep("second\nwith a line");
+    ::_exit(kept ? 0 : 1);
+  });
   auto kept = open()->take_kept();
   ASSERT_TRUE(kept);
   ASSERT_EQ(kept->size(), 1U);
@@ -105,10 +109,11 @@ TEST_F(DiskStagingAreaTest, a_kept_file_stays_until_it_is_released) {
 }
 
 TEST_F(DiskStagingAreaTest, what_was_not_kept_is_removed_at_the_next_start) {
+  crash_after([](DiskStagingArea& area) {
+    auto file = create(area, "half a checkpoint");
+    ::_exit(0);
+  });
   auto area = open();
-  crash_with(create(*area, "half a checkpoint"));
-  area.reset();
-  area = open();
   auto fresh = create(*area, "new");
   auto kept = area->take_kept();
   ASSERT_TRUE(kept);
