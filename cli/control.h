@@ -9,11 +9,9 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>

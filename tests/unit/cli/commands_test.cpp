@@ -7,8 +7,8 @@
 
 #include "cli/control.h"
 #include "cli/mounts.h"
-#include "tests/unit/cli/cli_runner.h"
 #include "tests/support/test_environment.h"
+#include "tests/unit/cli/cli_runner.h"
 
 namespace cairn {
 namespace {

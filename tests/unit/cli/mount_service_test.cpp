@@ -8,9 +8,9 @@
 #include <thread>
 
 #include "cli/history.h"
-#include "tests/unit/cli/cli_runner.h"
 #include "tests/support/gate.h"
 #include "tests/support/test_environment.h"
+#include "tests/unit/cli/cli_runner.h"
 
 namespace cairn {
 namespace {

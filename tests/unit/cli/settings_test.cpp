@@ -7,8 +7,8 @@
 
 #include "cli/config_file.h"
 #include "cli/mount_options.h"
-#include "tests/unit/cli/cli_runner.h"
 #include "tests/support/test_environment.h"
+#include "tests/unit/cli/cli_runner.h"
 
 namespace cairn {
 namespace {
