@@ -11,20 +11,22 @@ ROUNDS = 50
 # Saves numbered checkpoints over and over as frameworks do; says what is durable only after the call returned.
 SAVER = """
 import hashlib, os, random, sys
-root, seed = sys.argv[1], int(sys.argv[2])
+os.chdir(sys.argv[1])  # stays in the mount when that is detached
+seed = int(sys.argv[2])
 rng = random.Random(seed)
 shared = rng.randbytes(3_000_000)
 step = seed * 1000
 while True:
     step += 1
     data = shared + rng.randbytes(rng.randrange(1, 2_000_000))
-    with open(f"{root}/model.tmp", "wb") as file:
+    with open("model.tmp", "wb") as file:
         file.write(data)
     print("saved model.tmp", hashlib.sha256(data).hexdigest(), flush=True)
-    os.rename(f"{root}/model.tmp", f"{root}/model")
+    os.rename("model.tmp", "model")
     print("saved model", hashlib.sha256(data).hexdigest(), flush=True)
-    with open(f"{root}/step-{step % 7}", "wb") as file:
+    with open(f"step-{step % 7}", "wb") as file:
         file.write(data[:70_000])
+        file.flush()
         os.fsync(file.fileno())
         print(f"saved step-{step % 7}", hashlib.sha256(data[:70_000]).hexdigest(), flush=True)
 """
