@@ -1,5 +1,6 @@
 #include "tests/support/test_environment.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -37,6 +38,12 @@ T or_die(Result<T> result, const char* what) {
 uint64_t test_seed() {
   static const uint64_t seed = choose_seed();
   return seed;
+}
+
+// Another one for every process of every host: ids and sessions must never repeat, not even after a restart.
+static uint64_t next_environment_seed() {
+  static std::atomic<uint64_t> environments{0};
+  return test_seed() + ++environments;
 }
 
 TemporaryDirectory::TemporaryDirectory() {
@@ -79,7 +86,7 @@ TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOpti
 TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOptions& options,
                                  std::shared_ptr<TemporaryDirectory> staging)
     : staging_directory_(std::move(staging)),
-      random_(test_seed() ^ std::hash<std::string>()(options.host)),
+      random_(next_environment_seed()),
       memory_(options.memory_bytes),
       cache_(make_cache(options.cache_bytes)),
       staging_(or_die(DiskStagingArea::open(staging_directory_->path().string()), "open the staging area")),

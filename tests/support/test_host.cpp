@@ -30,6 +30,7 @@ TestHost::~TestHost() {
 
 void TestHost::start() {
   environment_ = std::make_unique<TestEnvironment>(objects_, TestEnvironmentOptions{.host = options_.host}, staging_);
+  if (ended_at_ != 0) clock().advance(std::chrono::nanoseconds(ended_at_ - clock().wall_now()));
   environment_->environment().options.revalidate = options_.revalidate;
   environment_->environment().options.read_only = options_.read_only;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
@@ -40,6 +41,7 @@ void TestHost::start() {
 }
 
 void TestHost::end() {
+  ended_at_ = clock().wall_now();
   files_.reset();
   writer_.reset();
   reader_.reset();

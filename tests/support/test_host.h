@@ -76,6 +76,7 @@ class TestHost {
   FaultyObjectStore objects_;
   const TestHostOptions options_;
   std::shared_ptr<TemporaryDirectory> staging_;
+  Nanos ended_at_ = 0;  // when the last process ended, so that time goes on in the next one
   std::unique_ptr<TestEnvironment> environment_;
   std::unique_ptr<ChunkReader> reader_;
   std::unique_ptr<ChunkWriter> writer_;
