@@ -195,6 +195,12 @@ uint64_t FileBytes::size_bytes() const {
   return base_ ? base_->size_bytes : 0;
 }
 
+uint64_t FileBytes::data_bytes() const {
+  std::lock_guard lock(mutex_);
+  if (draft_) return draft_->data_bytes();
+  return base_ ? base_->size_bytes - base_->hole_bytes : 0;
+}
+
 VersionPtr FileBytes::base() const {
   std::lock_guard lock(mutex_);
   return base_;
@@ -246,6 +252,7 @@ Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& conte
   version.chunks_new = content->chunks_new;
   version.chunks_shared = content->chunks_shared;
   version.stored_bytes = content->stored_bytes;
+  version.hole_bytes = content->hole_bytes;
   version.content = content->content;
   std::lock_guard lock(mutex_);
   sealed_ = std::move(content);

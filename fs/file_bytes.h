@@ -54,6 +54,8 @@ class FileBytes {
   Result<uint64_t> seek(uint64_t offset, int whence, const RequestContext& context);
 
   [[nodiscard]] uint64_t size_bytes() const;
+  // An upper bound of the bytes that are no holes.
+  [[nodiscard]] uint64_t data_bytes() const;
   // The published version under the draft.
   [[nodiscard]] VersionPtr base() const;
   // There are bytes that no commit has named yet.

@@ -35,6 +35,12 @@ uint64_t size_of(const FileView& view) {
   return view.version ? view.version->size_bytes : 0;
 }
 
+uint64_t data_of(const FileView& view) {
+  if (view.entry->kind == Kind::symlink) return 0;
+  if (view.bytes) return view.bytes->data_bytes();
+  return view.version ? view.version->size_bytes - view.version->hole_bytes : 0;
+}
+
 // A node that another host's publication has left behind goes on with its own version's time.
 Nanos published_mtime(const FileView& view) {
   const bool is_current = !view.version || same_bytes(view.version, view.entry->current());
@@ -43,15 +49,14 @@ Nanos published_mtime(const FileView& view) {
 
 NodeAttributes file_attributes(const FileView& view) {
   const Attributes& attributes = view.entry->attributes;
-  const uint64_t size_bytes = size_of(view);
   NodeAttributes reply = {.ino = view.entry->id,
                           .kind = view.entry->kind,
                           .mode = view.entry->kind == Kind::symlink ? kSymlinkMode : attributes.mode,
                           .nlink = view.unlinked ? 0U : 1U,
                           .uid = attributes.uid,
                           .gid = attributes.gid,
-                          .size_bytes = size_bytes,
-                          .blocks_512 = blocks_of(size_bytes),
+                          .size_bytes = size_of(view),
+                          .blocks_512 = blocks_of(data_of(view)),
                           .mtime = published_mtime(view),
                           .ctime = attributes.ctime};
   if (!view.bytes) return reply;

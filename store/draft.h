@@ -48,6 +48,8 @@ class Draft {
   [[nodiscard]] std::optional<uint64_t> seek_hole(uint64_t offset) const { return bytes_.seek_hole(offset); }
 
   [[nodiscard]] uint64_t size_bytes() const { return bytes_.size_bytes(); }
+  // An upper bound of what SEEK_DATA finds: st_blocks.
+  [[nodiscard]] uint64_t data_bytes() const { return bytes_.data_bytes(); }
   // Changed since it was opened or last sealed.
   [[nodiscard]] bool dirty() const { return changes_ != sealed_changes_; }
 

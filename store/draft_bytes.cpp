@@ -127,6 +127,12 @@ uint64_t DraftBytes::staged_prefix() const {
   return layout_.staged_prefix();
 }
 
+uint64_t DraftBytes::data_bytes() const {
+  const std::lock_guard lock(mutex_);
+  const uint64_t of_base = base_ ? base_->size_bytes() - base_->version()->hole_bytes : 0;
+  return std::min(layout_.size_bytes(), layout_.staged_bytes() + std::min(of_base, layout_.base_limit()));
+}
+
 std::optional<uint64_t> DraftBytes::seek_data(uint64_t offset) const {
   const std::lock_guard lock(mutex_);
   return layout_.seek_data(offset, base_.get());

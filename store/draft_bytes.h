@@ -30,6 +30,8 @@ class DraftBytes {
   [[nodiscard]] DraftLayout layout() const;
   [[nodiscard]] uint64_t size_bytes() const;
   [[nodiscard]] uint64_t staged_prefix() const;
+  // How many bytes are no holes, at most: what is staged over the base's data counts twice.
+  [[nodiscard]] uint64_t data_bytes() const;
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset) const;
   [[nodiscard]] std::optional<uint64_t> seek_hole(uint64_t offset) const;
 

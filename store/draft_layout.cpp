@@ -56,6 +56,12 @@ uint64_t DraftLayout::staged_prefix() const {
   return first != extents_.end() && first->first == 0 && first->second.staged ? first->second.end : 0;
 }
 
+uint64_t DraftLayout::staged_bytes() const {
+  uint64_t total = 0;
+  for (const auto& [offset, extent] : extents_) total += extent.staged ? extent.end - offset : 0;
+  return total;
+}
+
 std::optional<uint64_t> DraftLayout::seek_data(uint64_t offset, const FileReader* base) const {
   for (uint64_t at = offset; at < size_;) {
     const Piece piece = piece_at(at);

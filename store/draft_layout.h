@@ -53,6 +53,7 @@ class DraftLayout {
   [[nodiscard]] bool has_any(Source source, uint64_t offset, uint64_t end) const;
   // How many bytes from the start on are staged without a gap.
   [[nodiscard]] uint64_t staged_prefix() const;
+  [[nodiscard]] uint64_t staged_bytes() const;
 
   // As lseek(2); `base` is nullptr for a new file.
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset, const FileReader* base) const;

@@ -150,12 +150,14 @@ Result<std::optional<StoredChunk>> DraftSeal::outcome_of(Slot& slot) {
 Result<SealedContent> DraftSeal::collect() {
   SealedContent sealed;
   sealed.size_bytes = layout_.size_bytes();
+  sealed.hole_bytes = sealed.size_bytes;
   std::vector<ChunkRef> refs;
   for (Slot& slot : slots_) {
     auto stored = outcome_of(slot);
     if (!stored) return fail(std::move(stored).error());
     if (!*stored) continue;
     refs.push_back((*stored)->ref);
+    sealed.hole_bytes -= (*stored)->ref.size;
     ++((*stored)->was_new ? sealed.chunks_new : sealed.chunks_shared);
     sealed.stored_bytes += (*stored)->stored_bytes;
   }

@@ -19,6 +19,7 @@ struct SealedContent {
   uint32_t chunks_new = 0;
   uint32_t chunks_shared = 0;
   uint64_t stored_bytes = 0;
+  uint64_t hole_bytes = 0;
 };
 
 // One sealing of one draft: plan the cuts, take over what is stored, store the rest, write the manifest. It looks only

@@ -37,6 +37,7 @@ struct Version {
   uint32_t chunks_new = 0;
   uint32_t chunks_shared = 0;
   uint64_t stored_bytes = 0;
+  uint64_t hole_bytes = 0;  // of size_bytes: in no chunk; they read as zeros
   Content content = SharedBuffer{};
 };
 using VersionPtr = std::shared_ptr<const Version>;

@@ -56,6 +56,7 @@ void write_version(const Version& version, uint32_t chunk_size, format::Version*
   proto->set_chunks_new(version.chunks_new);
   proto->set_chunks_shared(version.chunks_shared);
   proto->set_stored_bytes(version.stored_bytes);
+  proto->set_hole_bytes(version.hole_bytes);
   write_content(version.content, chunk_size, proto);
 }
 
@@ -89,6 +90,9 @@ Result<Content> read_content(const format::Version& proto, uint32_t chunk_size) 
 Result<VersionPtr> read_version(const format::Version& proto, uint32_t chunk_size) {
   auto content = read_content(proto, chunk_size);
   if (!content) return fail(std::move(content).error());
+  if (proto.hole_bytes() > proto.size()) {
+    return fail(Errc::corrupt, "a version of {} bytes with {} bytes of holes", proto.size(), proto.hole_bytes());
+  }
   return std::make_shared<const Version>(Version{.published = proto.published_ns(),
                                                  .mtime = proto.mtime_ns(),
                                                  .size_bytes = proto.size(),
@@ -97,6 +101,7 @@ Result<VersionPtr> read_version(const format::Version& proto, uint32_t chunk_siz
                                                  .chunks_new = proto.chunks_new(),
                                                  .chunks_shared = proto.chunks_shared(),
                                                  .stored_bytes = proto.stored_bytes(),
+                                                 .hole_bytes = proto.hole_bytes(),
                                                  .content = std::move(*content)});
 }
 
