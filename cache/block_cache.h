@@ -39,7 +39,7 @@ class BlockCache {
 
   [[nodiscard]] virtual bool contains(const ChunkId& id) const = 0;
 
-  // Waits until what was put is stored (or dropped): for an orderly end, and for tests.
+  // Waits until what was put so far is stored (or dropped): for whoever must not run ahead of the disk, and for tests.
   virtual void flush() = 0;
 
   // Forgets everything.

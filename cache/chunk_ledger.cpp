@@ -42,6 +42,7 @@ void ChunkLedger::finish(const Batch& batch, bool stored) {
   for (const auto& [id, plain] : batch.chunks) {
     queued_bytes_ -= plain->size();
     queued_.erase(id);
+    ++finished_chunks_;
     if (!stored) continue;
     stored_.insert(id, plain->size());
     stored_bytes_ += footprint_(plain->size());
@@ -94,6 +95,7 @@ void ChunkLedger::forget_stored() {
 }
 
 size_t ChunkLedger::forget_queued() {
+  finished_chunks_ += queued_.size();
   queued_.clear();
   queued_bytes_ = 0;
   return std::exchange(order_, {}).size();

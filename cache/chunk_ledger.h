@@ -58,6 +58,9 @@ class ChunkLedger {
   [[nodiscard]] std::vector<RecencyTag> order_of_use() const;
 
   [[nodiscard]] bool has_queued() const { return !order_.empty(); }
+  // Since the beginning: chunks that were queued, and those of them that are queued no more. First in, first out.
+  [[nodiscard]] uint64_t accepted_chunks() const { return finished_chunks_ + queued_.size(); }
+  [[nodiscard]] uint64_t finished_chunks() const { return finished_chunks_; }
   [[nodiscard]] uint64_t queued_bytes() const { return queued_bytes_; }
   [[nodiscard]] uint64_t stored_bytes() const { return stored_bytes_; }
   [[nodiscard]] uint64_t used_bytes() const { return stored_bytes_ + doomed_bytes_; }
@@ -70,9 +73,10 @@ class ChunkLedger {
   std::deque<ChunkId> order_;                                     // of arrival, those of batches excluded
   std::vector<ChunkId> doomed_;
   std::vector<uint64_t> doomed_footprints_;  // in step with doomed_
-  uint64_t queued_bytes_ = 0;                // of queued_
-  uint64_t stored_bytes_ = 0;                // footprint of stored_
-  uint64_t doomed_bytes_ = 0;                // footprint of doomed_
+  uint64_t finished_chunks_ = 0;
+  uint64_t queued_bytes_ = 0;  // of queued_
+  uint64_t stored_bytes_ = 0;  // footprint of stored_
+  uint64_t doomed_bytes_ = 0;  // footprint of doomed_
 };
 
 }  // namespace cairn

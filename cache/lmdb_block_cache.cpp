@@ -158,46 +158,48 @@ void LmdbBlockCache::put(const ChunkId& id, SharedBuffer plain) {
   work_.notify_one();
 }
 
+// Chunks leave the queue in the order they came, so later ones do not hold this up.
 void LmdbBlockCache::flush() {
   std::unique_lock lock(mutex_);
-  idle_.wait(lock, [&] { return !busy_ && !has_work(); });
+  const uint64_t accepted = ledger_.accepted_chunks();
+  progress_.wait(lock, [&] { return ledger_.finished_chunks() >= accepted; });
 }
 
 void LmdbBlockCache::clear() {
-  {
-    std::lock_guard lock(mutex_);
-    clear_wanted_ = true;
-    work_.notify_one();
-  }
-  flush();
+  std::unique_lock lock(mutex_);
+  const uint64_t wanted = ++clears_wanted_;
+  work_.notify_one();
+  progress_.wait(lock, [&] { return clears_done_ >= wanted; });
 }
 
-bool LmdbBlockCache::has_work() const { return ledger_.has_queued() || damaged_ || clear_wanted_; }
+bool LmdbBlockCache::has_work() const { return ledger_.has_queued() || damaged_ || clears_done_ < clears_wanted_; }
 
 void LmdbBlockCache::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     const bool woken = work_.wait_for(lock, kSaveOrderEvery, [&] { return stopping_ || has_work(); });
     if (stopping_ && !has_work()) return;
-    busy_ = true;
     lock.unlock();
     woken ? work() : save_order_of_use();
     lock.lock();
-    busy_ = false;
-    if (!has_work()) idle_.notify_all();
+    progress_.notify_all();
   }
 }
 
 void LmdbBlockCache::work() {
+  uint64_t clears = 0;
   bool start_over = false;
   {
     std::lock_guard lock(mutex_);
-    if (clear_wanted_) ledger_.forget_queued();
-    start_over = std::exchange(clear_wanted_, false) || damaged_;
+    clears = clears_wanted_;
+    if (clears_done_ < clears) ledger_.forget_queued();
+    start_over = clears_done_ < clears || damaged_;
     damaged_ = false;
   }
   if (start_over || table_ == nullptr) replace_table(start_over);
   store_next_batch();
+  std::lock_guard lock(mutex_);
+  clears_done_ = clears;
 }
 
 void LmdbBlockCache::store_next_batch() {

@@ -91,16 +91,16 @@ class LmdbBlockCache final : public BlockCache {
   std::unique_ptr<LmdbBlockTable> table_;  // guarded by table_gate_; null while none can be had
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;  // there is something for the writer
-  std::condition_variable idle_;  // the writer has nothing left to do
-  ChunkLedger ledger_;            // guarded by mutex_
-  uint64_t growth_limit_bytes_;   // the capacity, or less while the disk is full; guarded by mutex_
-  SteadyTime grow_again_at_{};    // guarded by mutex_
-  SteadyTime paused_until_{};     // takes no chunks before; guarded by mutex_
-  bool busy_ = false;             // guarded by mutex_
-  bool damaged_ = false;          // the table is useless: open another; guarded by mutex_
-  bool clear_wanted_ = false;     // guarded by mutex_
-  bool stopping_ = false;         // guarded by mutex_
+  std::condition_variable work_;      // there is something for the writer
+  std::condition_variable progress_;  // the writer has finished something
+  ChunkLedger ledger_;                // guarded by mutex_
+  uint64_t growth_limit_bytes_;       // the capacity, or less while the disk is full; guarded by mutex_
+  SteadyTime grow_again_at_{};        // guarded by mutex_
+  SteadyTime paused_until_{};         // takes no chunks before; guarded by mutex_
+  bool damaged_ = false;              // the table is useless: open another; guarded by mutex_
+  uint64_t clears_wanted_ = 0;        // guarded by mutex_
+  uint64_t clears_done_ = 0;          // guarded by mutex_
+  bool stopping_ = false;             // guarded by mutex_
 
   std::atomic<uint64_t> hits_{0};
   std::atomic<uint64_t> misses_{0};

@@ -10,8 +10,7 @@ namespace {
 
 constexpr size_t kThreads = 8;
 constexpr std::chrono::milliseconds kProgressInterval{250};
-// Well below the cache's queue, which holds what the threads have in hand on top.
-constexpr uint64_t kSettleBytes = 24U << 20;
+constexpr int kAttempts = 3;  // of having the cache keep a chunk
 
 std::string joined(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : directory + "/" + name;
@@ -30,6 +29,7 @@ Result<Json> PrefetchJob::run(const std::vector<std::string>& paths, const Progr
     if (!collected) return fail(collected.error());
   }
   fetch_everything(progress);
+  environment_.cache.flush();
   if (stop_.stop_requested()) return fail(Errc::cancelled, "stopped");
 
   const std::lock_guard lock(mutex_);
@@ -125,20 +125,18 @@ void PrefetchJob::bring(const Piece& piece) {
   }
   const Result<SharedBuffer> chunk = reader_.fetch(piece.chunk, context());
   if (!chunk) return fail_file(piece.file, chunk.error());
-  // It may have been in memory only.
-  if (!cache.contains(piece.chunk.id)) cache.put(piece.chunk.id, *chunk);
-  settle_cache(piece.chunk.size);
+  keep(piece.chunk.id, *chunk);
+  const std::lock_guard lock(mutex_);
+  fetched_bytes_ += piece.chunk.size;
 }
 
-void PrefetchJob::settle_cache(uint64_t fetched_bytes) {
-  {
-    const std::lock_guard lock(mutex_);
-    fetched_bytes_ += fetched_bytes;
-    unsettled_bytes_ += fetched_bytes;
-    if (unsettled_bytes_ < kSettleBytes) return;
-    unsettled_bytes_ = 0;
+// The chunk may have been in memory only, and the cache drops what comes faster than its disk takes it.
+void PrefetchJob::keep(const ChunkId& id, const SharedBuffer& plain) {
+  BlockCache& cache = environment_.cache;
+  for (int i = 0; i < kAttempts && !cache.contains(id); ++i) {
+    cache.flush();
+    cache.put(id, plain);
   }
-  environment_.cache.flush();
 }
 
 void PrefetchJob::fail_file(size_t file, const Error& error) {

@@ -51,7 +51,7 @@ class PrefetchJob {
   std::optional<Piece> next_piece();
   void open_next_file_locked();
   void bring(const Piece& piece);
-  void settle_cache(uint64_t fetched_bytes);
+  void keep(const ChunkId& id, const SharedBuffer& plain);
   void fail_file(size_t file, const Error& error);
   [[nodiscard]] Json totals_locked() const;
   [[nodiscard]] RequestContext context() const;
@@ -69,7 +69,6 @@ class PrefetchJob {
   size_t running_ = 0;                    // guarded by mutex_: threads
   uint64_t present_bytes_ = 0;            // guarded by mutex_
   uint64_t fetched_bytes_ = 0;            // guarded by mutex_
-  uint64_t unsettled_bytes_ = 0;          // guarded by mutex_: fetched since the cache last had stored everything
   std::map<size_t, std::string> failed_;  // guarded by mutex_: by file
 };
 
