@@ -9,9 +9,9 @@
 #include "fs/fuse/libfuse.h"
 #include "fs/fuse/libfuse_log.h"
 #include "fs/fuse/mount_check.h"
+#include "fs/fuse/mount_device.h"
 #include "fs/fuse/operations.h"
 #include "fs/fuse/page_pusher.h"
-#include "fs/fuse/read_ahead.h"
 #include "fs/fuse/request_loop.h"
 
 namespace cairn {
@@ -77,9 +77,13 @@ Result<std::unique_ptr<FuseSession>> FuseSession::open(FileSystem& files, Option
 }
 
 FuseSession::~FuseSession() {
-  if (pusher_) pusher_->stop();
+  if (pusher_) pusher_->stop(options_.end_patience);
   if (endpoint_) endpoint_->destroyed = nullptr;  // libfuse says it once more, to a loop that is gone
   unmount();
+  if (!stuck_) return;
+  (void)loop_.release();
+  (void)session_.release();
+  (void)endpoint_.release();
 }
 
 Result<void> FuseSession::connect() {
@@ -124,20 +128,28 @@ void FuseSession::receive_pages() {
   });
 }
 
-void FuseSession::raise_read_ahead() const {
+void FuseSession::raise_read_ahead() {
   if (options_.connection) return;
-  const auto set = set_read_ahead(options_.mountpoint, options_.max_read_ahead_bytes);
+  const auto device = device_of_mount(options_.mountpoint);
+  if (!device) return log::warning("the mount's device is unknown: {}", device.error().message());
+  device_ = *device;
+  const auto set = set_read_ahead(*device, options_.max_read_ahead_bytes);
   if (!set) log::info("read-ahead stays at the kernel's 128 KiB: {}", set.error().message());
 }
 
 Result<void> FuseSession::run() {
-  auto result = loop_->run(options_.stop_grace, [this] {
-    // In this order: a push may wait for a page that only a stopped request gives free.
-    endpoint_->stop.request_stop();
-    pusher_->stop();
-  });
+  auto result = loop_->run(options_.stop_grace, options_.end_patience, [this] { end_requests(); });
+  stuck_ = !result && result.error().code() == Errc::deadline_exceeded;
   unmount();
   return result;
+}
+
+// A push may wait for a page that only a served request gives free, so it ends before the threads that serve.
+void FuseSession::end_requests() {
+  endpoint_->stop.request_stop();
+  if (pusher_->stop(options_.end_patience) || !device_) return;
+  const auto aborted = abort_connection(*device_);
+  if (!aborted) log::error("cannot abort the connection: {}", aborted.error().message());
 }
 
 void FuseSession::stop() { loop_->stop(); }

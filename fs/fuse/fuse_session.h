@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fs/file_system.h"
+#include "fs/fuse/mount_device.h"
 
 struct fuse_session;
 
@@ -37,6 +38,7 @@ class FuseSession {
     std::chrono::nanoseconds publish_timeout{std::chrono::hours(1)};    // close and fsync
     std::chrono::nanoseconds interrupt_grace{std::chrono::seconds(1)};  // between a signal and EINTR
     std::chrono::nanoseconds stop_grace{std::chrono::seconds(5)};       // between stop() and the end of what still runs
+    std::chrono::nanoseconds end_patience{std::chrono::seconds(10)};    // with requests that heed no stop token
     // Instead of mounting: a connection that somebody else made, /dev/fuse or one end of a SOCK_SEQPACKET pair. The
     // session owns it from here on.
     std::optional<int> connection;
@@ -50,9 +52,11 @@ class FuseSession {
   FuseSession& operator=(const FuseSession&) = delete;
 
   // Serves requests until somebody unmounts, or stop(). Then the mount is gone, and whoever still has a file open
-  // there gets ENOTCONN. Failures: io, if the device failed.
+  // there gets ENOTCONN. Failures: io, if the device failed; deadline_exceeded, if a request is stuck in a call that
+  // nothing can end (a file of a dead NFS server): the mount is gone then, too, but the stuck threads still use the
+  // file system, so the process must end without destroying it.
   Result<void> run();
-  // Ends run() within Options::stop_grace and the time the file system needs to notice a stop token.
+  // Ends run() within Options::stop_grace + end_patience.
   void stop();
 
  private:
@@ -60,7 +64,8 @@ class FuseSession {
   Result<void> connect();
   Result<void> mount();
   void receive_pages();
-  void raise_read_ahead() const;
+  void raise_read_ahead();
+  void end_requests();
   void unmount();
 
   struct Destroy {
@@ -69,6 +74,8 @@ class FuseSession {
 
   FileSystem& files_;
   const Options options_;
+  std::optional<MountDevice> device_;
+  bool stuck_ = false;  // threads that did not end still use the parts below
   std::unique_ptr<Endpoint> endpoint_;
   std::unique_ptr<fuse_session, Destroy> session_;
   std::shared_ptr<PagePusher> pusher_;  // shared with the page sink, which the file system may hold longer

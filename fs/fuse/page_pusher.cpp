@@ -10,45 +10,32 @@ namespace cairn {
 
 namespace {
 
-constexpr uint64_t kPageBytes = 4096;
 // One call into the kernel: short enough that settle() is, too.
 constexpr size_t kPieceBytes = 1U << 20;
 // A push waits for reads of the same pages. If every worker waited here, nobody would answer those: better late than
 // never.
 constexpr std::chrono::seconds kSettleLimit{10};
 
-// The whole pages within [offset, offset + bytes.size()). A page that is only partly ours cannot be pushed: the
-// kernel would take its other bytes for zeros.
-struct Pages {
-  uint64_t offset = 0;
-  ByteView bytes;
-};
-Pages whole_pages(uint64_t offset, ByteView bytes) {
-  const uint64_t begin = (offset + kPageBytes - 1) / kPageBytes * kPageBytes;
-  const uint64_t end = (offset + bytes.size()) / kPageBytes * kPageBytes;
-  if (begin >= end) return {};
-  return {begin, bytes.subspan(begin - offset, end - begin)};
-}
-
 }  // namespace
 
 PagePusher::PagePusher(Store store, uint64_t queue_bytes)
     : store_(std::move(store)), queue_limit_(queue_bytes), thread_([this] { run(); }) {}
 
-PagePusher::~PagePusher() { stop(); }
+PagePusher::~PagePusher() {
+  stop({});
+  thread_.join();
+}
 
 void PagePusher::push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer chunk) {
-  const Pages pages = whole_pages(offset, bytes);
-  if (pages.bytes.empty()) return;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    if (queued_bytes_ + pages.bytes.size() > queue_limit_) {
-      dropped_bytes_ += pages.bytes.size();
+    if (queued_bytes_ + bytes.size() > queue_limit_) {
+      dropped_bytes_ += bytes.size();
       return;
     }
-    queued_bytes_ += pages.bytes.size();
-    queue_.push_back({node, pages.offset, pages.bytes, std::move(chunk)});
+    queued_bytes_ += bytes.size();
+    queue_.push_back({node, offset, bytes, std::move(chunk)});
   }
   changed_.notify_all();
 }
@@ -65,22 +52,20 @@ void PagePusher::settle(NodeId node) {
   log::error("node {}: a push into the page cache has not ended for {} s", node, kSettleLimit.count());
 }
 
-void PagePusher::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    abandon_ = true;
-    queue_.clear();
-  }
+bool PagePusher::stop(std::chrono::nanoseconds patience) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  abandon_ = true;
+  queue_.clear();
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  return changed_.wait_for(lock, patience, [this] { return ended_; });
 }
 
 void PagePusher::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (stopping_) return;
+    if (stopping_) break;
     const Stretch stretch = std::move(queue_.front());
     queue_.pop_front();
     queued_bytes_ -= stretch.bytes.size();
@@ -92,6 +77,8 @@ void PagePusher::run() {
     storing_ = 0;
     changed_.notify_all();
   }
+  ended_ = true;
+  changed_.notify_all();
 }
 
 void PagePusher::store_in_pieces(const Stretch& stretch) {

@@ -1,6 +1,7 @@
 // Pages for the kernel before it asks: what streams in for a file goes into its page cache.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -23,19 +24,22 @@ class PagePusher {
   // Hands bytes to the kernel: 0 or a negative errno.
   using Store = std::function<int(NodeId node, uint64_t offset, ByteView bytes)>;
   PagePusher(Store store, uint64_t queue_bytes);
+  // Waits for the push in progress.
   ~PagePusher();
   PagePusher(const PagePusher&) = delete;
   PagePusher& operator=(const PagePusher&) = delete;
 
-  // Queues the whole pages within `bytes`, which lie in `chunk`; drops them when the queue is full. Never blocks.
+  // Queues `bytes`, whole pages of the node (its last one may be short) that lie in `chunk`; drops them when the queue
+  // is full. Never blocks.
   void push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer chunk);
 
   // Forgets what is queued for `node` and waits for the push in progress: afterwards nothing pushed before can
   // overwrite what a writer puts into the page cache.
   void settle(NodeId node);
 
-  // Drops the queue and ends the thread. The requests that the push in progress waits for must still be served.
-  void stop();
+  // Drops the queue and ends the thread, after the push in progress. False: that has not ended within `patience`,
+  // because nobody serves the read that it waits for; the connection must be aborted to free it.
+  bool stop(std::chrono::nanoseconds patience);
 
   [[nodiscard]] uint64_t pushed_bytes() const;
   [[nodiscard]] uint64_t dropped_bytes() const;
@@ -59,6 +63,7 @@ class PagePusher {
   NodeId storing_ = 0;          // guarded by mutex_: the node of the push in progress, 0: none
   bool abandon_ = false;        // guarded by mutex_: leave the rest of the push in progress
   bool stopping_ = false;       // guarded by mutex_
+  bool ended_ = false;          // guarded by mutex_: nothing reaches the kernel any more
   uint64_t pushed_bytes_ = 0;   // guarded by mutex_
   uint64_t dropped_bytes_ = 0;  // guarded by mutex_
   std::thread thread_;          // last: it uses all of the above

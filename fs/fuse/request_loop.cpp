@@ -64,14 +64,15 @@ Result<void> RequestLoop::serve_first(std::chrono::milliseconds timeout) {
   return {};
 }
 
-Result<void> RequestLoop::run(std::chrono::nanoseconds grace, const std::function<void()>& closing) {
+Result<void> RequestLoop::run(std::chrono::nanoseconds grace, std::chrono::nanoseconds patience,
+                              const std::function<void()>& closing) {
   {
     const std::lock_guard lock(mutex_);
     if (!ended_) spawn_reader();
   }
   wait_for_end(grace);
   closing();
-  join_all();
+  if (!join_all(patience)) return fail(Errc::deadline_exceeded, "requests do not end: the store's files do not answer");
   if (device_error_ != 0) return fail(error_from_errno(device_error_, "read from the FUSE device"));
   return {};
 }
@@ -94,20 +95,44 @@ void RequestLoop::wait_for_end(std::chrono::nanoseconds grace) {
   closed_ = true;
 }
 
-void RequestLoop::join_all() {
+bool RequestLoop::join_all(std::chrono::nanoseconds patience) {
   // Cancelled threads that are working on a request finish it first; the next read ends them.
   for (std::thread& thread : threads_) pthread_cancel(thread.native_handle());
-  for (std::thread& thread : threads_) thread.join();
+  bool all_ended = false;
+  {
+    std::unique_lock lock(mutex_);
+    all_ended = changed_.wait_for(lock, patience, [this] { return alive_ == 0; });
+  }
+  for (std::thread& thread : threads_) all_ended ? thread.join() : thread.detach();
   threads_.clear();
+  return all_ended;
 }
+
+// Counts a thread out, also when it is cancelled.
+class RequestLoop::Shift {
+ public:
+  explicit Shift(RequestLoop& loop) : loop_(loop) {}
+  ~Shift() {
+    const std::lock_guard lock(loop_.mutex_);
+    --loop_.alive_;
+    loop_.changed_.notify_all();
+  }
+  Shift(const Shift&) = delete;
+  Shift& operator=(const Shift&) = delete;
+
+ private:
+  RequestLoop& loop_;
+};
 
 void RequestLoop::spawn_reader() {
   if (closed_) return;
   threads_.emplace_back([this] {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
     pthread_setname_np(pthread_self(), "cairn-fuse");
+    const Shift shift(*this);
     work();
   });
+  ++alive_;
   ++readers_;
 }
 

@@ -36,20 +36,24 @@ class RequestLoop {
   Result<void> serve_first(std::chrono::milliseconds timeout);
 
   // Serves until the kernel ends the mount, or stop() and then `grace` for the requests in flight. Calls `closing`,
-  // which must make those that still wait return soon, and waits for them. Failures: io, if the device failed.
-  Result<void> run(std::chrono::nanoseconds grace, const std::function<void()>& closing);
+  // which must make those that still wait return soon, and waits for them, but no longer than `patience`.
+  // Failures: io, if the device failed; deadline_exceeded, if a request does not return: its thread goes on using the
+  // session and this object, which must then live as long as the process.
+  Result<void> run(std::chrono::nanoseconds grace, std::chrono::nanoseconds patience,
+                   const std::function<void()>& closing);
   void stop();
 
   [[nodiscard]] size_t threads() const;
 
  private:
+  class Shift;
   void work();
   bool receive(fuse_buf& buffer);
   void dispatch(const fuse_buf& buffer);
   void process(const void* bytes, size_t size);
   void spawn_reader();  // with mutex_ held
   void wait_for_end(std::chrono::nanoseconds grace);
-  void join_all();
+  bool join_all(std::chrono::nanoseconds patience);
   [[nodiscard]] bool idle() const { return readers_ == threads_.size() && backlog_.empty(); }  // with mutex_ held
 
   fuse_session* const session_;
@@ -58,6 +62,7 @@ class RequestLoop {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::thread> threads_;  // guarded by mutex_ until closed_, then by run()
+  size_t alive_ = 0;                  // guarded by mutex_: threads that have not returned
   size_t readers_ = 0;                // guarded by mutex_: threads in receive(), or on their way to it
   std::deque<Buffer> backlog_;        // guarded by mutex_: requests read while every other thread was busy
   bool stopping_ = false;             // guarded by mutex_: stop() was called

@@ -50,17 +50,15 @@ class SlowKernel {
 
 using Pushes = std::vector<SlowKernel::Push>;
 
-TEST(PagePusherTest, only_whole_pages_are_pushed) {
+TEST(PagePusherTest, a_long_stretch_goes_to_the_kernel_in_pieces) {
   SlowKernel kernel;
   kernel.gate.open();
-  PagePusher pusher(kernel.store(), 1 << 20);
-  const SharedBuffer chunk = pages(4);
-  pusher.push(7, 4095, chunk->view().first(kPage), chunk);           // no whole page in it
-  pusher.push(7, 100, chunk->view().first(3 * kPage), chunk);        // two whole ones
-  pusher.push(7, 4 * kPage, chunk->view().first(2 * kPage), chunk);  // aligned already
+  PagePusher pusher(kernel.store(), 16 << 20);
+  const auto chunk = std::make_shared<const Buffer>(random_bytes((1 << 20) + 100, 1));
+  pusher.push(7, 2 * kPage, chunk->view(), chunk);
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(2));
-  pusher.stop();
-  EXPECT_EQ(kernel.pushes().front(), (SlowKernel::Push{7, kPage, 2 * kPage}));
+  EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
+  EXPECT_EQ(kernel.pushes(), (Pushes{{7, 2 * kPage, 1 << 20}, {7, 2 * kPage + (1 << 20), 100}}));
 }
 
 TEST(PagePusherTest, a_full_queue_drops_and_never_blocks) {
@@ -87,7 +85,7 @@ TEST(PagePusherTest, settle_forgets_what_is_queued_for_the_node) {
   pusher.settle(7);  // another node's push in progress is none of its business
   kernel.gate.open();
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(2));
-  pusher.stop();
+  EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
   EXPECT_EQ(kernel.pushes(), (Pushes{{8, 0, kPage}, {9, 0, kPage}}));
 }
 
@@ -129,7 +127,7 @@ TEST(PagePusherTest, a_node_that_the_kernel_forgot_costs_one_attempt) {
   pusher.push(7, 0, chunk->view(), chunk);
   pusher.push(8, 0, other->view(), other);
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(2));
-  pusher.stop();
+  EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
   EXPECT_EQ(kernel.pushes(), (Pushes{{7, 0, 1 << 20}, {8, 0, kPage}}));
   EXPECT_EQ(pusher.pushed_bytes(), 0U);
 }
@@ -143,8 +141,19 @@ TEST(PagePusherTest, the_chunk_is_let_go_once_its_pages_are_delivered) {
   pusher.push(7, 0, chunk->view(), chunk);
   chunk.reset();
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
-  pusher.stop();
+  EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
   EXPECT_TRUE(watched.expired());
+}
+
+TEST(PagePusherTest, stop_tells_of_a_push_that_does_not_end) {
+  SlowKernel kernel;
+  PagePusher pusher(kernel.store(), 1 << 20);
+  const SharedBuffer chunk = pages(1);
+  pusher.push(7, 0, chunk->view(), chunk);
+  ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
+  EXPECT_FALSE(pusher.stop(std::chrono::nanoseconds(0)));
+  kernel.gate.open();
+  EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
 }
 
 TEST(PagePusherTest, stop_drops_the_queue_and_what_comes_later) {
@@ -154,7 +163,7 @@ TEST(PagePusherTest, stop_drops_the_queue_and_what_comes_later) {
   pusher.push(7, 0, chunk->view(), chunk);
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
   pusher.push(7, kPage, chunk->view(), chunk);
-  std::thread stopping([&] { pusher.stop(); });
+  std::thread stopping([&] { EXPECT_TRUE(pusher.stop(std::chrono::seconds(20))); });
   kernel.gate.open();
   stopping.join();
   pusher.push(7, 2 * kPage, chunk->view(), chunk);

@@ -1,4 +1,6 @@
 // Requests that wait: interrupted, stopped, abandoned, too many.
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "tests/support/gate.h"
@@ -119,6 +121,26 @@ TEST_F(FuseWaitingTest, stop_ends_run_though_a_request_waits) {
   wait_for_end();
   EXPECT_TRUE(run_result);
   EXPECT_EQ(kernel.wait(read).error, EINTR);
+}
+
+// In a process of its own, for that is what must end afterwards.
+TEST_F(FuseWaitingTest, a_request_that_nothing_can_end_does_not_keep_the_mount_up) {
+  const auto serve_until_stopped = [this] {
+    ON_CALL(files, read).WillByDefault([this](HandleId, uint64_t, MutableByteView, const RequestContext&) {
+      (void)gate.pass(RequestContext::within(std::chrono::hours(1)));
+      return Result<size_t>(size_t{0});
+    });
+    auto options = quick_options();
+    options.end_patience = std::chrono::nanoseconds(0);
+    start(options);
+    send_read();
+    const bool arrived = gate.wait_for_arrivals(1);
+    session->stop();
+    wait_for_end();
+    session.reset();
+    ::_exit(arrived && !run_result && run_result.error().code() == Errc::deadline_exceeded ? 0 : 1);
+  };
+  EXPECT_EXIT(serve_until_stopped(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(FuseWaitingTest, stop_gives_requests_in_flight_the_time_to_finish) {
