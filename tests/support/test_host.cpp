@@ -88,7 +88,13 @@ auto TestHost::with_node(const std::string& path, const Call& call) {
 template <class Call>
 auto TestHost::with_parent(const std::string& path, const Call& call) {
   const auto [above, name] = split(path);
-  return with_node(above, [&, &last = name](NodeId node) { return call(node, last); });
+  using Outcome = decltype(call(NodeId(), name));
+  auto parent = hold(above);
+  if (!parent) return Outcome(fail(std::move(parent).error()));
+  const bool is_directory = parent->attributes.kind == Kind::directory;
+  auto outcome = is_directory ? call(parent->node, name) : Outcome(fail_posix(ENOTDIR, "'{}' is no directory", above));
+  files_->forget(parent->node, 1);
+  return outcome;
 }
 
 Result<NodeReply> TestHost::stat(const std::string& path) {
