@@ -23,7 +23,8 @@ VersionPtr listed_version() {
   const ByteView bytes = as_bytes("chunk");
   auto manifest = std::make_shared<const Manifest>(
       100'000, std::vector<ChunkRef>{{.offset = 0, .size = 5, .id = sha256(bytes), .checksum = xxh3_128(bytes)}});
-  Version version{.size_bytes = 100'000, .host = {}, .chunks_new = 1, .chunks_shared = 2, .stored_bytes = 3};
+  Version version{
+      .size_bytes = 100'000, .host = {}, .chunks_new = 1, .chunks_shared = 2, .stored_bytes = 3, .hole_bytes = 99'995};
   version.content = std::move(manifest);
   return std::make_shared<const Version>(std::move(version));
 }
@@ -79,9 +80,10 @@ Result<Record> decoded(const Buffer& object, RecordNumber number, const Director
 }
 
 void expect_same_version(const Version& a, const Version& b) {
-  EXPECT_EQ(
-      std::tie(a.published, a.mtime, a.size_bytes, a.host, a.session, a.chunks_new, a.chunks_shared, a.stored_bytes),
-      std::tie(b.published, b.mtime, b.size_bytes, b.host, b.session, b.chunks_new, b.chunks_shared, b.stored_bytes));
+  EXPECT_EQ(std::tie(a.published, a.mtime, a.size_bytes, a.host, a.session, a.chunks_new, a.chunks_shared,
+                     a.stored_bytes, a.hole_bytes),
+            std::tie(b.published, b.mtime, b.size_bytes, b.host, b.session, b.chunks_new, b.chunks_shared,
+                     b.stored_bytes, b.hole_bytes));
   ASSERT_EQ(a.content.index(), b.content.index());
   if (const auto* bytes = std::get_if<SharedBuffer>(&a.content)) {
     EXPECT_EQ(as_text((*bytes)->view()), as_text(std::get<SharedBuffer>(b.content)->view()));
