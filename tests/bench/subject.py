@@ -28,6 +28,14 @@ class Subject:
         self.peak = PeakMemory()
 
     def __enter__(self) -> "Subject":
+        try:
+            self._set_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _set_up(self) -> None:
         for directory in (self.mounted, self.local):
             directory.mkdir()
         self.run("init", self.store_url)
@@ -35,7 +43,6 @@ class Subject:
         content = self.fresh_bytes(self.size_bytes)
         (self.local / "large").write_bytes(content)
         (self.mounted / "large").write_bytes(content)
-        return self
 
     def __exit__(self, *_) -> None:
         self.peak.stop()
