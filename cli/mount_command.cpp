@@ -83,13 +83,14 @@ struct FoundStore {
 Result<FoundStore> find_store(const std::string& url, const Settings& settings, const Streams& streams) {
   FoundStore found;
   found.read_only = settings.read_only;
-  Result<std::unique_ptr<ObjectStore>> objects = open_object_store(url, {.read_only = found.read_only});
+  Result<std::unique_ptr<ObjectStore>> objects =
+      open_object_store(url, {.read_only = found.read_only, .timeout = settings.mount_timeout});
   const bool no_writes =
       !objects && (objects.error().code() == Errc::read_only || objects.error().code() == Errc::permission_denied);
   if (no_writes && !found.read_only) {
     const std::string reason = objects.error().message();
     found.read_only = true;
-    objects = open_object_store(url, {.read_only = true});
+    objects = open_object_store(url, {.read_only = true, .timeout = settings.mount_timeout});
     if (objects) streams.err << "cairnfs: mount: " << reason << ": mounting read-only\n";
   }
   if (!objects && objects.error().code() == Errc::not_found) {

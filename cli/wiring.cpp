@@ -17,9 +17,10 @@ namespace {
 constexpr uint64_t kLookingMemory = 64U << 20;
 constexpr std::chrono::seconds kOpenTimeout{30};
 
-Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, bool read_only, uint32_t operations,
-                                                 Random& random) {
-  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(url, {.read_only = read_only});
+Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const Settings& settings, Random& random) {
+  const uint32_t operations = settings.io_threads;
+  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(
+      url, {.read_only = settings.read_only, .operations = operations, .timeout = settings.mount_timeout});
   if (!bare) return fail(bare.error());
   RemoteStack::Options options;
   options.limits = {.operations = operations, .background_operations = std::max(operations * 3 / 4, 1U)};
@@ -85,7 +86,7 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(const Options& options)
   const Settings& settings = options.settings;
   const auto context = RequestContext::within(settings.mount_timeout);
   std::unique_ptr<MountedStore> store(new MountedStore());
-  auto remote = open_remote(options.url, settings.read_only, settings.io_threads, store->random_);
+  auto remote = open_remote(options.url, settings, store->random_);
   if (!remote) return fail(remote.error());
   store->remote_ = std::move(*remote);
   Result<StoreFormat> format = open_store_format(store->remote_->objects(), context);

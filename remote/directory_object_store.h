@@ -17,7 +17,7 @@ namespace cairn {
 // Ownership: keeps the directory open, so renaming or covering it later does not change which store this is.
 // Failures: those of ObjectStore, each naming the key and what to do. Symbolic links below the directory are not
 //   followed. A system call that hangs (a dead NFS server) hangs its thread: deadline and stop are looked at between
-//   steps, not within one.
+//   steps, not within one. DetachedObjectStore is for that.
 // Durability: put_if_absent syncs the bytes before the key appears and the folders after that; already_exists, too, is
 //   answered only once the other's object is durable.
 class DirectoryObjectStore final : public ObjectStore {

@@ -35,8 +35,9 @@ struct ListPage {
 //
 // Thread-safety: all methods may be called from any thread at once.
 // Ownership: arguments are borrowed for the call; results are the caller's.
-// Failures: unavailable, deadline_exceeded (a put may then have happened or not), cancelled, permission_denied,
-//   read_only, no_space, io, and invalid_argument for a malformed key; others as each method says.
+// Failures: unavailable, deadline_exceeded and cancelled (after any of these three a put or a remove may have happened,
+//   or may happen still), permission_denied, read_only, no_space, io, and invalid_argument for a malformed key; others
+//   as each method says.
 //   Every method returns soon after its context's deadline or stop.
 // Durability: put_if_absent and remove return only when the result survives the loss of this machine's power.
 class ObjectStore {

@@ -1,7 +1,10 @@
 #include "remote/open.h"
 
 #include <filesystem>
+#include <future>
+#include <thread>
 
+#include "remote/detached_object_store.h"
 #include "remote/directory_object_store.h"
 
 namespace cairn {
@@ -34,13 +37,29 @@ Result<std::string> absolute_path(const std::string& path) {
   return normal;
 }
 
+// On a thread that is left to itself if the file system hangs.
+Result<std::unique_ptr<ObjectStore>> open_directory(DirectoryObjectStore::Options options,
+                                                    std::chrono::nanoseconds timeout) {
+  const std::string path = options.path;
+  std::promise<Result<std::unique_ptr<DirectoryObjectStore>>> promise;
+  auto opened = promise.get_future();
+  std::thread([promise = std::move(promise), options = std::move(options)]() mutable {
+    promise.set_value(DirectoryObjectStore::open(std::move(options)));
+  }).detach();
+  if (opened.wait_for(timeout) == std::future_status::ready) return opened.get();
+  return fail(Errc::deadline_exceeded, "store dir:{}: its file system does not answer", path);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options) {
   if (!url.starts_with(kDirectoryScheme)) return fail(unknown_url(url));
   auto path = absolute_path(url.substr(kDirectoryScheme.size()));
   if (!path) return fail(std::move(path).error());
-  return DirectoryObjectStore::open({*path, options.read_only, options.create});
+  auto directory = open_directory({*path, options.read_only, options.create}, options.timeout);
+  if (!directory) return directory;
+  return std::make_unique<DetachedObjectStore>(std::move(*directory),
+                                               DetachedObjectStore::Options{.threads = options.operations});
 }
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 // From a URL to a store.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -13,12 +14,15 @@ namespace cairn {
 
 struct OpenObjectStoreOptions {
   bool read_only = false;
-  bool create = false;  // make an empty place for a new store if there is none
+  bool create = false;                                 // make an empty place for a new store if there is none
+  size_t operations = ObjectStoreLimits{}.operations;  // that the store can have under way at once
+  std::chrono::nanoseconds timeout{std::chrono::seconds(30)};
 };
 
-// "dir:PATH"; a relative PATH is seen from the current directory, now. Nothing is retried, limited or counted yet:
-// that is what RemoteStack is for.
-// Failures: invalid_argument (no URL), unsupported (a scheme this build does not know), and those of the store's open.
+// "dir:PATH"; a relative PATH is seen from the current directory, now. The store's calls are detached: none outlasts
+// its context. Nothing is retried, limited or counted yet: that is what RemoteStack is for. Failures: invalid_argument
+// (no URL), unsupported (a scheme this build does not know), deadline_exceeded (the
+//   directory's file system hangs), and those of the store's open.
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options);
 
 // A store with all its decorators, as a daemon uses it: retried( limited( metered( bare ))). A retry waits outside the

@@ -1,6 +1,7 @@
 #include "tests/conformance/object_store/object_store_subject.h"
 
 #include "base/check.h"
+#include "remote/detached_object_store.h"
 #include "remote/directory_object_store.h"
 #include "remote/memory_object_store.h"
 #include "remote/open.h"
@@ -12,6 +13,12 @@ namespace cairn {
 namespace {
 
 std::unique_ptr<ObjectStore> open_directory(const TemporaryDirectory& directory) {
+  auto opened = DirectoryObjectStore::open({(directory.path() / "store").string(), false, true});
+  check(opened.has_value(), "a temporary directory can hold a store");
+  return std::move(*opened);
+}
+
+std::unique_ptr<ObjectStore> open_by_url(const TemporaryDirectory& directory) {
   auto opened = open_object_store("dir:" + (directory.path() / "store").string(), {.create = true});
   check(opened.has_value(), "a temporary directory can hold a store");
   return std::move(*opened);
@@ -55,6 +62,15 @@ class Limited final : public ObjectStoreSubject {
   LimitedObjectStore store_{inner_, {.operations = 2, .background_operations = 1}};
 };
 
+// Two threads, so that the racers of the suite wait for them.
+class Detached final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return store_; }
+
+ private:
+  DetachedObjectStore store_{std::make_unique<MemoryObjectStore>(), {.threads = 2}};
+};
+
 class Faultless final : public ObjectStoreSubject {
  public:
   ObjectStore& store() override { return store_; }
@@ -88,7 +104,7 @@ class WholeStack final : public ObjectStoreSubject {
  private:
   TemporaryDirectory directory_;
   SeededRandom random_{test_seed()};
-  RemoteStack stack_{open_directory(directory_), {}, system_clock(), random_};
+  RemoteStack stack_{open_by_url(directory_), {}, system_clock(), random_};
 };
 
 template <class Subject>
@@ -103,9 +119,10 @@ std::vector<ObjectStoreKind> object_store_kinds() {
           kind<InDirectory>("directory"),
           kind<Metered>("metered"),
           kind<Limited>("limited"),
+          kind<Detached>("detached"),
           kind<Faultless>("faulty_without_faults"),
           kind<RetryingOverFaults>("retrying_over_faults"),
-          kind<WholeStack>("retrying_limited_metered_directory")};
+          kind<WholeStack>("retrying_limited_metered_detached_directory")};
 }
 
 }  // namespace cairn
