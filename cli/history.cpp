@@ -59,7 +59,9 @@ Result<nlohmann::json> load_history(StoreEnvironment& environment, const std::st
   const std::string inside = path.substr(std::min(path.find_first_not_of('/'), path.size()));
   const Result<Entry> entry = find_entry(environment, inside, context);
   if (!entry) return fail(entry.error());
-  if (entry->kind != Kind::file) return fail(Errc::invalid_argument, "/{}: only files have versions", inside);
+  if (entry->kind != Kind::file && entry->versions.empty()) {
+    return fail(Errc::invalid_argument, "/{}: no file, and none had its name", inside);
+  }
   return history_json(*entry, inside);
 }
 

@@ -3,6 +3,7 @@
 
 #include "fs/store_file_system.h"
 #include "fs/xattr.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -1,9 +1,8 @@
 #include "fs/entry_edits.h"
+#include "store/posix_error.h"
 
 #include <cerrno>
 #include <utility>
-
-#include "fs/errno.h"
 
 namespace cairn {
 
@@ -23,11 +22,10 @@ Result<void> check_not_removed(const DirectoryEdit& edit) {
   return {};
 }
 
-// `entry` for a name that is free, after the history that a deleted file left there.
+// `entry` for a name that is free, after the history that was left there.
 Entry after_tombstone(const DirectoryEdit& edit, const std::string& name, const Entry& entry, size_t keep_versions) {
   const EntryPtr before = edit.find_any(name);
-  if (!before || before->kind != Kind::file || entry.kind != Kind::file) return entry;
-  return entry.over(*before, keep_versions);
+  return before ? entry.over(*before, keep_versions) : entry;
 }
 
 VersionPtr empty_version(const Attributes& attributes, uint64_t session) {
@@ -40,8 +38,9 @@ VersionPtr empty_version(const Attributes& attributes, uint64_t session) {
 }
 
 void date_current_version(Entry& entry) {
-  if (entry.versions.empty() || entry.versions.back()->mtime == entry.attributes.mtime) return;
-  Version dated = *entry.versions.back();
+  const VersionPtr current = entry.current();
+  if (!current || current->mtime == entry.attributes.mtime) return;
+  Version dated = *current;
   dated.mtime = entry.attributes.mtime;
   entry.versions.back() = std::make_shared<const Version>(std::move(dated));
 }
@@ -71,11 +70,10 @@ Mutation create_entry(std::string name, Entry entry, uint64_t session, bool excl
       return {};
     }
     Entry created = entry;
-    if (edit.find_any(name) && entry.kind == Kind::file) {
-      created.versions.push_back(empty_version(entry.attributes, session));
-      created = after_tombstone(edit, name, created, keep_versions);
-    }
-    edit.put(name, std::move(created));
+    const EntryPtr before = edit.find_any(name);
+    const bool goes_on = before && !before->versions.empty();
+    if (goes_on && entry.kind == Kind::file) created.versions.push_back(empty_version(entry.attributes, session));
+    edit.put(name, after_tombstone(edit, name, created, keep_versions));
     edit.touch(entry.attributes.ctime);
     return {};
   };

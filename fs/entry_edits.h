@@ -17,7 +17,7 @@ FoundEntry find_entry(const DirectoryEdit& edit, const std::string& name, EntryI
 FoundEntry find_entry(const Directory& directory, const std::string& name, EntryId id);
 
 // A new name. If it is taken: already_exists when `exclusive`, else nothing happens (whoever was first has it).
-// A deleted file's history goes on under the new one, with an empty version that `session` may replace.
+// The history of deleted files goes on under the new entry; a file adds an empty version that `session` may replace.
 Mutation create_entry(std::string name, Entry entry, uint64_t session, bool exclusive, size_t keep_versions);
 
 // The name becomes free, if it still is that entry's.

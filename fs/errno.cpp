@@ -27,27 +27,9 @@ int errno_for(Errc code) {
   check_failed("an Errc has an errno");
 }
 
-Errc errc_for(int posix) {
-  switch (posix) {
-    case ENOENT:
-    case ENODATA:
-    case ENXIO: return Errc::not_found;
-    case EEXIST: return Errc::already_exists;
-    case ESTALE: return Errc::conflict;
-    case ENOSPC: return Errc::no_space;
-    case EPERM: return Errc::permission_denied;
-    case EROFS: return Errc::read_only;
-    case EOPNOTSUPP: return Errc::unsupported;
-    case EIO: return Errc::io;
-    default: return Errc::invalid_argument;
-  }
-}
-
 }  // namespace
 
 int to_errno(const Error& error) { return error.posix() != 0 ? error.posix() : errno_for(error.code()); }
-
-Error posix_error(int posix, std::string message) { return {errc_for(posix), std::move(message), posix}; }
 
 Error as_io_error(Error error) {
   if (error.code() != Errc::not_found) return error;

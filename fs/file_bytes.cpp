@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "fs/errno.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

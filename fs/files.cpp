@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "fs/store_file_system.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

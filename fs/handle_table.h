@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "fs/errno.h"
 #include "fs/file_system.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

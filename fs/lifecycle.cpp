@@ -1,6 +1,7 @@
 // Starting, ending, and what a filesystem tells of itself.
 #include "base/log.h"
 #include "fs/store_file_system.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -6,6 +6,7 @@
 #include "fs/name.h"
 #include "fs/store_file_system.h"
 #include "fs/versions_directory.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

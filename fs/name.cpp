@@ -2,8 +2,8 @@
 
 #include <cerrno>
 
-#include "fs/errno.h"
 #include "store/entry.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -4,6 +4,7 @@
 
 #include "fs/name.h"
 #include "fs/store_file_system.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 

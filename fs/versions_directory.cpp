@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include "base/digest.h"
-#include "fs/errno.h"
 #include "fs/name.h"
+#include "store/posix_error.h"
 
 namespace cairn {
 
@@ -13,8 +13,18 @@ namespace {
 
 constexpr uint32_t kWriteBits = 0222;
 constexpr uint32_t kPermissionBits = 0777;
+constexpr uint32_t kOwnerReads = 0400;
 
-bool has_history(const Entry& entry) { return entry.kind == Kind::file && !entry.versions.empty(); }
+bool has_history(const Entry& entry) { return !entry.versions.empty(); }
+
+// Who may read old versions: whoever may read the file that has the name, or had it last. The mode of a file whose name
+// a symlink or a directory has taken since is not kept: then it is the owner alone.
+Attributes access_to(const Entry& history, const Directory& directory) {
+  Attributes access = history.kind == Kind::directory ? directory.attributes() : history.attributes;
+  const bool has_mode = history.kind == Kind::file;
+  access.mode = has_mode ? access.mode & kPermissionBits & ~kWriteBits : kOwnerReads;
+  return access;
+}
 
 // "7" is a version's name, "07" and "7x" are not: one file, one name.
 std::optional<VersionNumber> parse_number(const std::string& text) {
@@ -46,8 +56,7 @@ Result<EntryPtr> find_old_version(const Directory& directory, const std::string&
   if (!version) return fail_posix(ENOENT, "'{}' has no version '{}'", name, file_name);
   Entry entry;
   entry.id = versions_inode(directory.id(), name, *number);
-  entry.attributes = (*history)->attributes;
-  entry.attributes.mode &= kPermissionBits & ~kWriteBits;
+  entry.attributes = access_to(**history, directory);
   entry.attributes.mtime = version->mtime;
   entry.attributes.ctime = version->published;
   entry.versions = {std::move(version)};

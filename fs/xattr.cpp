@@ -1,10 +1,9 @@
 #include "fs/xattr.h"
+#include "store/posix_error.h"
 
 #include <sys/xattr.h>
 
 #include <cerrno>
-
-#include "fs/errno.h"
 
 namespace cairn {
 

@@ -130,9 +130,8 @@ void TreeCheck::visit_entry(EntryId directory, const std::string& name, const En
     const auto [home, is_first] = homes_.try_emplace(entry.id, directory);
     if (!is_first) duplicates_.push_back({entry.id, home->second, directory});
   }
-  if (entry.kind != Kind::file) return;
   ledger_.count([&](CheckReport& report) {
-    report.files += entry.deleted ? 0 : 1;
+    report.files += entry.kind == Kind::file && !entry.deleted ? 1 : 0;
     report.versions += entry.versions.size();
   });
   const std::string path = path_of(directory, name);
@@ -150,7 +149,7 @@ void TreeCheck::visit_entry(EntryId directory, const std::string& name, const En
 void TreeCheck::visit_versions(const std::string& path, const Entry& entry, std::vector<ManifestUse>& manifests) {
   for (size_t i = 0; i < entry.versions.size(); ++i) {
     const Version& version = *entry.versions[i];
-    const bool is_current = i + 1 == entry.versions.size() && !entry.deleted;
+    const bool is_current = entry.versions[i] == entry.current() && !entry.deleted;
     const std::string where = is_current ? path : fmt::format("{} (version {})", path, entry.first_version + i);
     if (const auto* manifest = std::get_if<ManifestPtr>(&version.content)) {
       chunks_.add((*manifest)->chunks(), where);

@@ -186,12 +186,16 @@ void Directory::withdraw(const ChangePtr& change) {
 void Directory::settle(const Attempt& attempt) {
   for (const auto& [change, result] : attempt.results) {
     change->outcome = result;
-    if (result || change->awaited) continue;
-    ++environment_.counters.dropped_changes;
-    log::warning("directory {:016x}: a change that was to be committed later is dropped: {}", id(),
-                 result.error().to_string());
+    if (!result && !change->awaited) report_dropped(result.error());
   }
   drop_finished();
+}
+
+// Nobody misses a change of a directory that is removed by now.
+void Directory::report_dropped(const Error& error) const {
+  if (base_->state.removed) return log::debug("directory {:016x} is removed, and a change of it with it", id());
+  ++environment_.counters.dropped_changes;
+  log::warning("directory {:016x}: a change that was to be committed later is dropped: {}", id(), error.to_string());
 }
 
 void Directory::fail_awaited(const Attempt& attempt, const Error& error) {

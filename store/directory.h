@@ -79,7 +79,8 @@ class Directory : public std::enable_shared_from_this<Directory> {
   // What a mutation passes out through its captures may stem from a run whose record lost: ask find() afterwards.
   Result<void> commit(Mutation mutation, const RequestContext& context);
   // Applies `mutation` to the local view now; the store follows within StoreOptions::commit_delay. If another host's
-  // change makes it fail by then, it is dropped, logged and counted. Failures: unavailable when too much is pending.
+  // change makes it fail by then, it is dropped, logged and counted; if that host has removed the directory, it is moot
+  // and dropped without a word. Failures: unavailable when too much is pending.
   Result<void> commit_soon(Mutation mutation);
   // Commits what is pending.
   Result<void> flush(const RequestContext& context);
@@ -139,6 +140,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   Result<void> await(const ChangePtr& change, Lock& lock, const RequestContext& context);
   void withdraw(const ChangePtr& change);
   void settle(const Attempt& attempt);
+  void report_dropped(const Error& error) const;
   void fail_awaited(const Attempt& attempt, const Error& error);
   void drop_finished();
   [[nodiscard]] std::optional<SteadyTime> due_locked() const;

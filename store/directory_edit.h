@@ -43,7 +43,7 @@ class DirectoryEdit {
   [[nodiscard]] bool has_live_entries() const;
 
   void put(const std::string& name, Entry entry);
-  // The name becomes free. A file that was ever published, or a directory, leaves its history (Entry::deleted).
+  // The name becomes free. What carries a history leaves it, and a directory the way to its id (Entry::deleted).
   void remove(const std::string& name, Nanos now);
   // The name goes with its history: it moved away with the entry.
   void forget(const std::string& name);

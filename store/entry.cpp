@@ -81,7 +81,8 @@ Entry Entry::over(const Entry& replaced, size_t keep_versions) const {
   next.first_version = replaced.first_version;
   next.versions = replaced.versions;
   next.versions.insert(next.versions.end(), versions.begin(), versions.end());
-  if (versions.empty() && !replaced.versions.empty()) next.versions.push_back(empty_version(attributes));
+  const bool is_unpublished = kind == Kind::file && versions.empty();
+  if (is_unpublished && !replaced.versions.empty()) next.versions.push_back(empty_version(attributes));
   trim(next, keep_versions);
   return next;
 }

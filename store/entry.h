@@ -63,6 +63,8 @@ struct Move {
   EntryPtr replacement;  // nullptr: the old name goes
 };
 
+// A live entry of any kind carries the history of its name. Of a file the last version is the content; under a symlink,
+// a directory, a fifo or a socket stand those of the files that had the name before, and none of them is its own.
 struct Entry {
   EntryId id = 0;
   Kind kind = Kind::file;
@@ -73,16 +75,23 @@ struct Entry {
   std::optional<Nanos> deleted;      // set: the name is free and only the history is left
   std::optional<Move> move;
 
-  [[nodiscard]] VersionPtr current() const { return versions.empty() ? nullptr : versions.back(); }
+  // What a file holds; nullptr if it was never published, and for every other kind.
+  [[nodiscard]] VersionPtr current() const {
+    return kind != Kind::file || versions.empty() ? nullptr : versions.back();
+  }
+  // The number of the newest version in the history.
   [[nodiscard]] VersionNumber current_number() const { return first_version + versions.size() - 1; }
   // nullptr if there is no such version, or no longer.
   [[nodiscard]] VersionPtr version(VersionNumber number) const;
-  [[nodiscard]] uint64_t size_bytes() const { return versions.empty() ? 0 : versions.back()->size_bytes; }
+  [[nodiscard]] uint64_t size_bytes() const {
+    const VersionPtr version = current();
+    return version ? version->size_bytes : 0;
+  }
 
-  // This entry with `version` published: appended, or in place of the current one when that is of the same session;
+  // This file with `version` published: appended, or in place of the current one when that is of the same session;
   // never more than `keep_versions` are kept.
   [[nodiscard]] Entry with_version(VersionPtr version, size_t keep_versions) const;
-  // This entry with the history of `replaced`, the file that stood under its new name, put in front of its own.
+  // This entry with the history of `replaced`, which stands or stood under its new name, put in front of its own.
   // An empty file that has no version yet gets an empty one: the old content must not become its own.
   [[nodiscard]] Entry over(const Entry& replaced, size_t keep_versions) const;
 };

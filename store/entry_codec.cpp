@@ -164,11 +164,10 @@ Result<Move> read_move(const format::Move& proto, uint32_t chunk_size) {
   return move;
 }
 
-// What a kind may have: attributes (all but directories), a target (symlinks), versions (files).
+// What a kind may have: attributes (all but directories), a target (symlinks). Any may carry versions.
 Result<void> check_shape(const format::Entry& proto, Kind kind) {
-  const bool has_versions = proto.versions_size() + proto.reused_size() > 0;
-  const bool fits = proto.has_attributes() == (kind != Kind::directory) &&
-                    (kind == Kind::symlink || proto.target().empty()) && (kind == Kind::file || !has_versions);
+  const bool fits =
+      proto.has_attributes() == (kind != Kind::directory) && (kind == Kind::symlink || proto.target().empty());
   if (!fits) return fail(Errc::corrupt, "fields that its kind does not have, or lacks");
   if (proto.id() == 0) return fail(Errc::corrupt, "no id");
   if (proto.first_version() == 0 || proto.first_version() > std::numeric_limits<uint64_t>::max() / 2) {

@@ -41,6 +41,12 @@ Mutation take_over(const std::string& name, const EntryPtr& moved, const EntryPt
   };
 }
 
+// In a directory that was removed meanwhile, with all its names, nothing is left to change.
+Result<void> commit_unless_removed(Directory& directory, Mutation mutation, const RequestContext& context) {
+  auto committed = directory.commit(std::move(mutation), context);
+  return !committed && directory.removed() ? Result<void>() : committed;
+}
+
 }  // namespace
 
 Entry with_newer(const Entry& moved, const Entry& left, size_t keep_versions) {
@@ -112,17 +118,17 @@ Result<void> Namespace::finish_move(Directory& target, const std::string& name, 
     std::shared_ptr<Directory> source;
     const auto left = left_behind(move, moved->id, source, context);
     if (!left) return fail(left.error().in(fmt::format("complete the move of '{}'", name)));
-    if (!*left) return target.commit(clear_mark(name, moved->id, move), context);
+    if (!*left) return commit_unless_removed(target, clear_mark(name, moved->id, move), context);
 
     if (auto fresh = target.refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
     moved = target.find_committed(name);
     if (!is_marked(moved, (*left)->id, move)) continue;
     if (has_newer(*moved, **left)) {
-      auto taken = target.commit(take_over(name, moved, *left, environment_.format.keep_versions), context);
-      if (!taken) return taken;
+      const Mutation taking_over = take_over(name, moved, *left, environment_.format.keep_versions);
+      if (auto taken = commit_unless_removed(target, taking_over, context); !taken) return taken;
     }
-    const auto departed =
-        source->commit(leave(move.name, *left, move.replacement, environment_.clock.wall_now()), context);
+    const Mutation leaving = leave(move.name, *left, move.replacement, environment_.clock.wall_now());
+    const auto departed = commit_unless_removed(*source, leaving, context);
     if (!departed && departed.error().code() != Errc::conflict) return departed;
   }
 }

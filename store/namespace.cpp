@@ -24,17 +24,19 @@ Mutation free_name(const std::string& name, EntryId id, Nanos now) {
   };
 }
 
-Mutation put_new(const std::string& name, const Entry& entry, Nanos now) {
-  return [name, entry, now](DirectoryEdit& edit) -> Result<void> {
-    if (edit.find(name)) return refuse(EEXIST, "'{}' exists", name);
-    edit.put(name, entry);
+// A new directory's entry. The history that deleted files left under its name goes on under it.
+Mutation put_new(const std::string& name, const Entry& entry, Nanos now, size_t keep_versions) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    if (edit.find(name)) return fail_posix(EEXIST, "'{}' exists", name);
+    const EntryPtr before = edit.find_any(name);
+    edit.put(name, before ? entry.over(*before, keep_versions) : entry);
     edit.touch(now);
     return {};
   };
 }
 
 Result<void> mark_removed(DirectoryEdit& edit) {
-  if (edit.has_live_entries()) return refuse(ENOTEMPTY, "the directory is not empty");
+  if (edit.has_live_entries()) return fail_posix(ENOTEMPTY, "the directory is not empty");
   edit.set_removed(true);
   return {};
 }
@@ -74,7 +76,7 @@ Result<std::shared_ptr<Directory>> Namespace::open(EntryId id, const RequestCont
   auto opened = find_or_load(id, context);
   if (!opened) return fail(std::move(opened).error());
   std::shared_ptr<Directory>& directory = opened->directory;
-  if (directory->removed()) return refuse(ENOENT, "directory {:016x} is removed", id);
+  if (directory->removed()) return fail_posix(ENOENT, "directory {:016x} is removed", id);
   if (opened->is_new && !environment_.options.read_only) {
     // A directory is usable with moves half done; what cannot be completed now is tried again later.
     if (!finish_moves(*directory, context)) committer_->add(directory, environment_.clock.steady_now());
@@ -130,8 +132,8 @@ void Namespace::forget_expired() {
 Result<std::shared_ptr<Directory>> Namespace::open_child(Directory& parent, const std::string& name,
                                                          const RequestContext& context) {
   const EntryPtr entry = parent.find(name);
-  if (!entry) return refuse(ENOENT, "no entry '{}'", name);
-  if (entry->kind != Kind::directory) return refuse(ENOTDIR, "'{}' is no directory", name);
+  if (!entry) return fail_posix(ENOENT, "no entry '{}'", name);
+  if (entry->kind != Kind::directory) return fail_posix(ENOTDIR, "'{}' is no directory", name);
   auto child = open(entry->id, context);
   if (child || environment_.options.read_only) return child;
   const auto known = find_or_load(entry->id, context);
@@ -143,10 +145,10 @@ Result<std::shared_ptr<Directory>> Namespace::open_child(Directory& parent, cons
 
 Result<Entry> Namespace::make_directory(Directory& parent, const std::string& name, const Attributes& attributes,
                                         const RequestContext& context) {
-  if (!is_valid_name(name)) return refuse(EINVAL, "'{}' cannot be a name", name);
+  if (!is_valid_name(name)) return fail_posix(EINVAL, "'{}' cannot be a name", name);
   if (const EntryPtr taken = parent.find(name)) {
     const bool is_gone = taken->kind == Kind::directory && !open_child(parent, name, context) && !parent.find(name);
-    if (!is_gone) return refuse(EEXIST, "'{}' exists", name);
+    if (!is_gone) return fail_posix(EEXIST, "'{}' exists", name);
   }
   if (auto finished = finish_move(parent, name, context); !finished) return fail(std::move(finished).error());
   auto child = Directory::create(environment_, attributes, context);
@@ -154,7 +156,8 @@ Result<Entry> Namespace::make_directory(Directory& parent, const std::string& na
   Entry entry;
   entry.id = (*child)->id();
   entry.kind = Kind::directory;
-  auto named = parent.commit(put_new(name, entry, environment_.clock.wall_now()), context);
+  const Mutation naming = put_new(name, entry, environment_.clock.wall_now(), environment_.format.keep_versions);
+  auto named = parent.commit(naming, context);
   if (!named) return fail(std::move(named).error());
   adopt(std::move(*child));
   return entry;
@@ -162,8 +165,8 @@ Result<Entry> Namespace::make_directory(Directory& parent, const std::string& na
 
 Result<void> Namespace::remove_directory(Directory& parent, const std::string& name, const RequestContext& context) {
   const EntryPtr entry = parent.find(name);
-  if (!entry) return refuse(ENOENT, "no entry '{}'", name);
-  if (entry->kind != Kind::directory) return refuse(ENOTDIR, "'{}' is no directory", name);
+  if (!entry) return fail_posix(ENOENT, "no entry '{}'", name);
+  if (entry->kind != Kind::directory) return fail_posix(ENOTDIR, "'{}' is no directory", name);
   if (auto finished = finish_move(parent, name, context); !finished) return finished;
   if (auto sealed = seal(entry->id, context); !sealed) return fail(sealed.error().in(fmt::format("rmdir '{}'", name)));
   return parent.commit(free_name(name, entry->id, environment_.clock.wall_now()), context);

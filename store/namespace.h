@@ -53,7 +53,8 @@ class Namespace {
   // Failures: EINVAL for a directory into itself; deeper ancestry is the caller's to check.
   Result<void> rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
 
-  // Commits everything pending anywhere; the first error, after trying all.
+  // Commits everything pending anywhere; the first error, after trying all. What was pending in a directory that
+  // another host has removed meanwhile is moot, and no error.
   Result<void> flush(const RequestContext& context);
   // flush(), then no more background commits.
   Result<void> stop(const RequestContext& context);

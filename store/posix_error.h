@@ -1,4 +1,4 @@
-// Errors of which POSIX wants more than an Errc says.
+// Errors that POSIX names more exactly than an Errc does: the rules of names and files are made here and in fs/.
 #pragma once
 
 #include <cerrno>
@@ -8,11 +8,13 @@
 
 namespace cairn {
 
-// return refuse(ENOTEMPTY, "'{}' is not empty", name);
+// An error that carries `posix`; its Errc follows from it.
+Error posix_error(int posix, std::string message);
+
+// return fail_posix(ENOTEMPTY, "'{}' has entries", name);
 template <class... Args>
-tl::unexpected<Error> refuse(int posix, fmt::format_string<Args...> format, Args&&... args) {
-  const Errc code = posix == ENOENT ? Errc::not_found : posix == EEXIST ? Errc::already_exists : Errc::invalid_argument;
-  return fail(Error(code, fmt::format(format, std::forward<Args>(args)...), posix));
+tl::unexpected<Error> fail_posix(int posix, fmt::format_string<Args...> format, Args&&... args) {
+  return fail(posix_error(posix, fmt::format(format, std::forward<Args>(args)...)));
 }
 
 }  // namespace cairn

@@ -21,15 +21,15 @@ struct Renaming {
 Result<void> check_kinds(const Entry& source, const Entry& target) {
   const bool moves_directory = source.kind == Kind::directory;
   const bool meets_directory = target.kind == Kind::directory;
-  if (moves_directory && !meets_directory) return refuse(ENOTDIR, "a directory cannot replace what is none");
-  if (!moves_directory && meets_directory) return refuse(EISDIR, "a directory can be replaced by a directory only");
+  if (moves_directory && !meets_directory) return fail_posix(ENOTDIR, "a directory cannot replace what is none");
+  if (!moves_directory && meets_directory) return fail_posix(EISDIR, "a directory can be replaced by a directory only");
   return {};
 }
 
 // Whether `source` may take the name under which `target` (or nullptr) stands.
 Result<void> check_target(const Entry& source, const EntryPtr& target, const Renaming& renaming) {
   if (!target) return {};
-  if (renaming.mode == RenameMode::no_replace) return refuse(EEXIST, "'{}' exists", renaming.to);
+  if (renaming.mode == RenameMode::no_replace) return fail_posix(EEXIST, "'{}' exists", renaming.to);
   if (auto fits = check_kinds(source, *target); !fits) return fits;
   if (target->kind == Kind::directory && renaming.sealed != target->id) {
     return fail(Errc::conflict, "'{}' has become another directory", renaming.to);
@@ -41,14 +41,14 @@ Result<void> check_target(const Entry& source, const EntryPtr& target, const Ren
 Entry settled(const Entry& source, const EntryPtr& occupant, const Renaming& renaming) {
   Entry entry = source;
   if (entry.kind != Kind::directory) entry.attributes.ctime = renaming.now;
-  if (entry.kind != Kind::file || !occupant || occupant->versions.empty()) return entry;
+  if (!occupant || occupant->versions.empty()) return entry;
   return entry.over(*occupant, renaming.keep_versions);
 }
 
 Result<void> swap_names(DirectoryEdit& edit, const Renaming& renaming) {
   const EntryPtr one = edit.find(renaming.from);
   const EntryPtr other = edit.find(renaming.to);
-  if (!one || !other) return refuse(ENOENT, "no entry '{}'", one ? renaming.to : renaming.from);
+  if (!one || !other) return fail_posix(ENOENT, "no entry '{}'", one ? renaming.to : renaming.from);
   if (one->id == other->id) return {};
   edit.put(renaming.from, *other);
   edit.put(renaming.to, *one);
@@ -58,7 +58,7 @@ Result<void> swap_names(DirectoryEdit& edit, const Renaming& renaming) {
 
 Result<void> change_name(DirectoryEdit& edit, const Renaming& renaming) {
   const EntryPtr source = edit.find(renaming.from);
-  if (!source) return refuse(ENOENT, "no entry '{}'", renaming.from);
+  if (!source) return fail_posix(ENOENT, "no entry '{}'", renaming.from);
   const EntryPtr occupant = edit.find_any(renaming.to);
   const EntryPtr target = edit.find(renaming.to);
   const bool same_entry = target && target->id == source->id;
@@ -81,7 +81,7 @@ Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, co
   }
   Move move{.directory = origin, .name = renaming.from, .replacement = nullptr};
   if (renaming.mode == RenameMode::exchange) {
-    if (!target) return refuse(ENOENT, "no entry '{}'", renaming.to);
+    if (!target) return fail_posix(ENOENT, "no entry '{}'", renaming.to);
     move.replacement = target;
     Entry entry = source;
     entry.move = std::move(move);
@@ -102,7 +102,7 @@ bool is_conflict(const Result<void>& result) { return !result && result.error().
 
 Result<void> Namespace::rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context) {
   if (!is_valid_name(from.name) || !is_valid_name(to.name)) {
-    return refuse(EINVAL, "'{}' or '{}' cannot be a name", from.name, to.name);
+    return fail_posix(EINVAL, "'{}' or '{}' cannot be a name", from.name, to.name);
   }
   const bool within = from.directory->id() == to.directory->id();
   auto renamed = within ? rename_within(from, to.name, mode, context) : rename_across(from, to, mode, context);
@@ -139,7 +139,7 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
                     .keep_versions = environment_.format.keep_versions};
   while (true) {
     const EntryPtr source = from.directory->find(from.name);
-    if (!source) return refuse(ENOENT, "no entry '{}'", from.name);
+    if (!source) return fail_posix(ENOENT, "no entry '{}'", from.name);
     auto sealed = make_way({from.directory, to}, *source, mode, context);
     if (!sealed) return fail(sealed.error());
     renaming.sealed = *sealed;
@@ -154,7 +154,7 @@ Result<EntryPtr> Namespace::committed_source(const Place& from, const RequestCon
   if (auto fresh = from.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fail(fresh.error());
   if (auto finished = finish_move(*from.directory, from.name, context); !finished) return fail(finished.error());
   EntryPtr source = from.directory->find_committed(from.name);
-  if (!source || source->deleted) return refuse(ENOENT, "no entry '{}'", from.name);
+  if (!source || source->deleted) return fail_posix(ENOENT, "no entry '{}'", from.name);
   return source;
 }
 
@@ -173,11 +173,11 @@ Result<void> Namespace::rename_across(const Place& from, const Place& to, Rename
     const EntryPtr target = to.directory->find(to.name);
     const bool into_itself = (*source)->id == to.directory->id() ||
                              (mode == RenameMode::exchange && target && target->id == from.directory->id());
-    if (into_itself) return refuse(EINVAL, "a directory cannot move into itself");
+    if (into_itself) return fail_posix(EINVAL, "a directory cannot move into itself");
     auto sealed = make_way(to, **source, mode, context);
     if (!sealed) return fail(sealed.error());
     if (target && target->id == (*source)->id) {  // on its way already, and make_way has seen it through
-      return mode == RenameMode::no_replace ? refuse(EEXIST, "'{}' exists", to.name) : Result<void>();
+      return mode == RenameMode::no_replace ? fail_posix(EEXIST, "'{}' exists", to.name) : Result<void>();
     }
     renaming.sealed = *sealed;
     auto arrived = to.directory->commit([=, entry = *source, origin = from.directory->id()](
@@ -200,7 +200,11 @@ Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPt
   }
   const Mutation departure = leave(from.name, source, arrived->move->replacement, environment_.clock.wall_now());
   const auto departed = from.directory->commit(departure, context);
-  if (departed) return to.directory->commit_soon(clear_mark(to.name, source->id, *arrived->move));
+  if (departed) {
+    const auto cleared = to.directory->commit_soon(clear_mark(to.name, source->id, *arrived->move));
+    if (!cleared) committer_->add(to.directory, environment_.clock.steady_now());
+    return {};
+  }
   if (is_conflict(departed) && finish_move(*to.directory, to.name, context)) return {};
   log::warning("'{}' has moved to '{}', its old name goes later: {}", from.name, to.name, departed.error().to_string());
   (void)from.directory->commit_soon(departure);

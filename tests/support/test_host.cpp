@@ -1,4 +1,5 @@
 #include "tests/support/test_host.h"
+#include "store/posix_error.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

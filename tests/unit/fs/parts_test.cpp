@@ -3,6 +3,7 @@
 
 #include "fs/entry_locks.h"
 #include "fs/name.h"
+#include "store/posix_error.h"
 #include "tests/unit/fs/fs_test.h"
 
 namespace cairn {

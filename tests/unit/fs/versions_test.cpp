@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "tests/unit/fs/fs_test.h"
 
 namespace cairn {
@@ -44,6 +46,61 @@ TEST_F(Versions, what_replaces_a_file_continues_its_numbers) {
   EXPECT_THAT(*host.list(".versions/model"), ElementsAre("1", "2"));
   EXPECT_EQ(read(".versions/model/1"), "one");
   EXPECT_EQ(read(".versions/model/2"), "two");
+}
+
+// Whatever takes the name of a file: its history stays readable, and goes on when a file comes back.
+class TakenName : public Versions {
+ protected:
+  void expect_history_outlives(const std::function<void()>& take_name) {
+    const std::string content = "version " + std::to_string(numbers_.size() + 1);
+    write("f", content);
+    numbers_.push_back(std::to_string(numbers_.size() + 1));
+    take_name();
+    EXPECT_NE(stat("f").kind, Kind::file);
+    EXPECT_EQ(*host.list(".versions/f"), numbers_);
+    EXPECT_EQ(read(".versions/f/" + numbers_.back()), content);
+    EXPECT_EQ(stat(".versions/f/" + numbers_.back()).mode, 0400U) << "its mode is not known any more";
+    ASSERT_TRUE(stat("f").kind == Kind::directory ? host.rmdir("f") : host.unlink("f"));
+    EXPECT_EQ(*host.list(".versions/f"), numbers_);
+  }
+
+ private:
+  std::vector<std::string> numbers_;
+};
+
+TEST_F(TakenName, keeps_the_versions_of_the_file_that_had_it) {
+  expect_history_outlives([&] {
+    ASSERT_TRUE(host.unlink("f"));
+    ASSERT_TRUE(host.symlink("elsewhere", "f"));
+    EXPECT_EQ(stat("f").size_bytes, 9U);
+    EXPECT_EQ(*host.readlink("f"), "elsewhere");
+  });
+  expect_history_outlives([&] {
+    ASSERT_TRUE(host.symlink("elsewhere", "link"));
+    ASSERT_TRUE(host.rename("link", "f"));
+  });
+  expect_history_outlives([&] {
+    ASSERT_TRUE(host.unlink("f"));
+    ASSERT_TRUE(host.mkdir("f"));
+  });
+  expect_history_outlives([&] {
+    ASSERT_TRUE(host.unlink("f"));
+    ASSERT_TRUE(host.mkdir("d"));
+    ASSERT_TRUE(host.mkdir("sub"));
+    ASSERT_TRUE(host.rename("d", "sub/d"));
+    ASSERT_TRUE(host.rename("sub/d", "f"));
+  });
+}
+
+TEST_F(TakenName, new_times_of_a_symlink_leave_the_versions_theirs) {
+  expect_history_outlives([&] {
+    const Nanos published = stat("f").mtime;
+    ASSERT_TRUE(host.unlink("f"));
+    ASSERT_TRUE(host.symlink("elsewhere", "f"));
+    ASSERT_TRUE(host.set_attributes("f", {.mtime = 5}));
+    EXPECT_EQ(stat(".versions/f/1").mtime, published);
+    EXPECT_EQ(stat("f").mtime, 5);
+  });
 }
 
 TEST_F(Versions, what_was_never_published_has_none) {

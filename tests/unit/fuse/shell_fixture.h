@@ -8,7 +8,6 @@
 #include <thread>
 #include <utility>
 
-#include "fs/errno.h"
 #include "fs/fuse/fuse_session.h"
 #include "tests/unit/fuse/fake_kernel.h"
 #include "tests/unit/fuse/mock_file_system.h"

@@ -24,7 +24,8 @@ class BusyHost {
   void run(size_t operations) {
     root_ = *names_.open(kRootId, test_context());
     for (size_t i = 0; i < operations; ++i) act(i);
-    (void)names_.stop(test_context());
+    const auto stopped = names_.stop(test_context());
+    EXPECT_TRUE(stopped) << stopped.error().to_string();
   }
 
  private:

@@ -65,6 +65,20 @@ TEST_F(DirectoryEditTest, removing_a_published_file_or_a_directory_leaves_a_dele
   EXPECT_EQ(edit.find_any("sub")->deleted, 8);
 }
 
+TEST_F(DirectoryEditTest, removing_a_symlink_leaves_the_history_that_it_carries) {
+  DirectoryEdit edit(state);
+  Entry link;
+  link.id = 40;
+  link.kind = Kind::symlink;
+  edit.put("published", link.over(*edit.find("published"), 64));
+  edit.put("plain", link);
+  edit.remove("published", 7);
+  edit.remove("plain", 7);
+  EXPECT_EQ(edit.find_any("published")->deleted, 7);
+  EXPECT_EQ(edit.find_any("published")->versions.size(), 1U);
+  EXPECT_EQ(edit.find_any("plain"), nullptr);
+}
+
 TEST_F(DirectoryEditTest, removing_a_file_that_never_had_content_leaves_nothing) {
   DirectoryEdit edit(state);
   edit.remove("empty", 7);

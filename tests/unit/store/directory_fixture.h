@@ -62,7 +62,7 @@ inline Entry file_entry(EntryId id) {
 // A new file under a name that must be free.
 inline Mutation creates(const std::string& name, EntryId id = 1000) {
   return [=](DirectoryEdit& edit) -> Result<void> {
-    if (edit.find(name)) return refuse(EEXIST, "'{}' exists", name);
+    if (edit.find(name)) return fail_posix(EEXIST, "'{}' exists", name);
     edit.put(name, file_entry(id));
     return {};
   };
@@ -72,7 +72,7 @@ inline Mutation creates(const std::string& name, EntryId id = 1000) {
 inline Mutation publishes(const std::string& name, const std::string& content, Nanos published = 1) {
   return [name, version = version_of(content, published)](DirectoryEdit& edit) -> Result<void> {
     const EntryPtr entry = edit.find(name);
-    if (!entry) return refuse(ENOENT, "no '{}'", name);
+    if (!entry) return fail_posix(ENOENT, "no '{}'", name);
     edit.put(name, entry->with_version(version, 64));
     return {};
   };
@@ -81,7 +81,7 @@ inline Mutation publishes(const std::string& name, const std::string& content, N
 // A new file with its first content.
 inline Mutation writes(const std::string& name, const std::string& content, EntryId id = 1000, Nanos published = 1) {
   return [name, id, version = version_of(content, published)](DirectoryEdit& edit) -> Result<void> {
-    if (edit.find(name)) return refuse(EEXIST, "'{}' exists", name);
+    if (edit.find(name)) return fail_posix(EEXIST, "'{}' exists", name);
     edit.put(name, file_entry(id).with_version(version, 64));
     return {};
   };
@@ -89,7 +89,7 @@ inline Mutation writes(const std::string& name, const std::string& content, Entr
 
 inline Mutation unlinks(const std::string& name, Nanos now = FakeClock().wall_now()) {
   return [=](DirectoryEdit& edit) -> Result<void> {
-    if (!edit.find(name)) return refuse(ENOENT, "no '{}'", name);
+    if (!edit.find(name)) return fail_posix(ENOENT, "no '{}'", name);
     edit.remove(name, now);
     return {};
   };

@@ -57,6 +57,15 @@ TEST(Entry, renamed_over_a_file_without_versions_keeps_its_numbering) {
   EXPECT_EQ(entry.current_number(), 9U);
 }
 
+TEST(Entry, what_is_no_file_takes_a_history_over_and_adds_nothing) {
+  Entry link;
+  link.kind = Kind::symlink;
+  const Entry entry = link.over(entry_of({version(1), version(2)}, 4), 64);
+  EXPECT_EQ(entry.current_number(), 5U);
+  EXPECT_EQ(entry.current(), nullptr) << "the target is its content, not the last version";
+  EXPECT_EQ(entry_of({version(3)}).over(entry, 64).current_number(), 6U);
+}
+
 TEST(Entry, history_in_front_is_trimmed_like_any_other) {
   const Entry replaced = entry_of({version(1), version(2), version(3)});
   const Entry entry = entry_of({version(4)}).over(replaced, 2);

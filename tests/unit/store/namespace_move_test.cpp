@@ -183,6 +183,17 @@ TEST_F(NamespaceMoveTest, a_file_unlinked_before_its_move_was_completed_does_not
   EXPECT_THAT(names(*seen_from(b)), IsEmpty());
 }
 
+TEST_F(NamespaceMoveTest, what_is_pending_in_a_directory_that_another_host_has_removed_is_moot) {
+  EXPECT_OK(a.tree.rename({from, "x"}, {to, "x"}, RenameMode::replace, test_context()));  // the mark is still there
+  EXPECT_OK(to->commit_soon(creates("soon")));
+  Mount b(store.objects(), "host-b");
+  EXPECT_OK(seen_to(b)->commit(unlinks("x"), test_context()));
+  EXPECT_OK(b.tree.remove_directory(*b.root, "to", test_context()));
+  EXPECT_OK(a.tree.stop(test_context()));
+  EXPECT_EQ(a.tree.pending_directories(), 0U);
+  EXPECT_EQ(a.host.wired.counters().dropped_changes, 0U);
+}
+
 TEST_F(NamespaceMoveTest, a_marked_name_is_settled_before_something_replaces_it) {
   crash_at(2, FaultEffect::crash_before);
   EXPECT_OK(move());
