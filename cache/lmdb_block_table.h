@@ -23,7 +23,7 @@ namespace cairn {
 // (32 bit, big-endian). Value: the block's checksum, then its plain bytes. The checksum is XXH3-128 of the bytes XORed
 // with the key, so a block under another's name is as wrong as one with a flipped bit.
 //
-// kBlockBytes is chosen so that a value fills its overflow pages exactly; docs/decisions/0101-cache-block-size.md has
+// kBlockBytes is chosen so that a value fills its overflow pages exactly; docs/decisions/0005-cache-block-size.md has
 // the figures. Reads go through pread(2), not through LMDB's map: a bad disk is then an error and not a SIGBUS, and the
 // daemon's resident memory does not grow with the cache.
 //
