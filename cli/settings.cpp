@@ -19,7 +19,7 @@ constexpr std::array kTable = {
             "Most disk that cached blocks may take, absolute or a share of the disk that cache.dir is on; 0 caches "
             "nothing."},
     Setting{"memory", &Settings::memory_bytes, "512MiB", "64MiB", "1TiB",
-            "Most memory for buffers of chunks, whatever the number of readers and writers."},
+            "Most memory for buffers, whatever the number of readers and writers: three quarters for chunks."},
     Setting{"revalidate", &Settings::revalidate, "1s", "0", "1h",
             "How old a view of a directory may be when a file is opened: 0 sees what another host published at once."},
     Setting{"commit-delay", &Settings::commit_delay, "1s", "0", "1m",

@@ -16,6 +16,8 @@ namespace {
 
 constexpr uint64_t kLookingMemory = 64U << 20;
 constexpr std::chrono::seconds kOpenTimeout{30};
+// Of `memory`, for chunk buffers. The rest is for what the kernel has asked for, the cache's batches and the heap.
+constexpr uint64_t kChunkQuarters = 3;
 
 Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const Settings& settings, Random& random) {
   const uint32_t operations = settings.io_threads;
@@ -98,7 +100,7 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(const Options& options)
   auto staging = DiskStagingArea::open(options.cache_dir);
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);
-  store->memory_ = std::make_unique<MemoryBudget>(settings.memory_bytes);
+  store->memory_ = std::make_unique<MemoryBudget>(settings.memory_bytes / 4 * kChunkQuarters);
   store->compute_ = std::make_unique<Executor>("compute", compute_threads(settings));
   store->io_ = std::make_unique<Executor>("io", settings.io_threads);
   const Result<void> started = store->start(std::move(*format), settings, context);
