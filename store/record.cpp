@@ -171,8 +171,12 @@ Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, Reco
 }
 
 void apply_record(const Record& record, DirectoryState& state) {
-  if (record.snapshot == record.number) state.entries.clear();
   if (record.attributes) state.attributes = *record.attributes;
+  state.removed = record.removed;
+  if (record.snapshot == record.number) {
+    state.entries = record.changes;  // at once, which takes over the nodes that are there
+    return;
+  }
   for (const auto& [name, entry] : record.changes) {
     if (entry) {
       state.entries.insert_or_assign(name, entry);
@@ -180,7 +184,6 @@ void apply_record(const Record& record, DirectoryState& state) {
       state.entries.erase(name);
     }
   }
-  state.removed = record.removed;
 }
 
 Result<EncodedManifest> encode_manifest(const Manifest& manifest, uint32_t chunk_size) {

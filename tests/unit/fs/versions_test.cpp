@@ -92,6 +92,21 @@ TEST_F(TakenName, keeps_the_versions_of_the_file_that_had_it) {
   });
 }
 
+TEST_F(TakenName, is_left_with_its_history_when_a_symlink_moves_on) {
+  ASSERT_TRUE(host.mkdir("d"));
+  write("f", "one");
+  ASSERT_TRUE(host.unlink("f"));
+  ASSERT_TRUE(host.symlink("elsewhere", "f"));
+  ASSERT_TRUE(host.rename("f", "g"));
+  ASSERT_TRUE(host.rename("g", "d/h"));
+  EXPECT_EQ(read("d/.versions/h/1"), "one");
+  EXPECT_EQ(*host.readlink("d/h"), "elsewhere");
+  write("d/new", "two");
+  ASSERT_TRUE(host.rename("d/new", "d/h"));
+  EXPECT_THAT(*host.list("d/.versions/h"), ElementsAre("1", "2"));
+  EXPECT_EQ(read("d/h"), "two");
+}
+
 TEST_F(TakenName, new_times_of_a_symlink_leave_the_versions_theirs) {
   expect_history_outlives([&] {
     const Nanos published = stat("f").mtime;

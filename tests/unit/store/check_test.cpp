@@ -254,6 +254,16 @@ TEST_F(CheckTest, history_of_a_deleted_file_is_checked_too) {
   expect_finding(check(), true, keys::manifest(manifest_id_), "/models/weights (version 1)");
 }
 
+TEST_F(CheckTest, history_under_a_symlink_is_checked_too) {
+  Entry link = *file(kWeights, {version(manifest_id_)});
+  link.kind = Kind::symlink;
+  link.target = "elsewhere";
+  change(kModels, {{"weights", std::make_shared<const Entry>(link)}});
+  EXPECT_TRUE(check(true).clean());
+  remove(keys::manifest(manifest_id_));
+  expect_finding(check(), true, keys::manifest(manifest_id_), "/models/weights (version 1)");
+}
+
 TEST_F(CheckTest, damaged_records_are_losses_of_their_directory) {
   const std::string key = keys::record(kModels, 1);
   const Buffer intact = get(key);
