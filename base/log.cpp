@@ -1,6 +1,6 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -22,9 +22,21 @@ spdlog::level::level_enum to_spdlog(Level level) {
   return spdlog::level::info;
 }
 
+constexpr size_t kMaxFileBytes = 10U << 20;
+constexpr size_t kOlderFiles = 1;
+
+std::shared_ptr<spdlog::logger> logger_to(const std::string& file) {
+  spdlog::sink_ptr sink;
+  if (file.empty()) {
+    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  } else {
+    sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file, kMaxFileBytes, kOlderFiles);
+  }
+  return std::make_shared<spdlog::logger>("cairnfs", std::move(sink));
+}
+
 std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance =
-      std::make_shared<spdlog::logger>("cairnfs", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  static std::shared_ptr<spdlog::logger> instance = logger_to({});
   return instance;
 }
 
@@ -56,9 +68,7 @@ RecentLines& recent_lines() {
 }  // namespace
 
 void configure(Level level, const std::string& file) {
-  if (!file.empty()) {
-    logger() = std::make_shared<spdlog::logger>("cairnfs", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
-  }
+  logger() = logger_to(file);
   logger()->set_level(to_spdlog(level));
   logger()->flush_on(spdlog::level::info);
   logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
