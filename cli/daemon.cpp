@@ -115,6 +115,12 @@ void publish_the_rest(MountedStore& store, const MountPlan& plan, std::stop_toke
   }
 }
 
+// Threads that are stuck still use the store: it cannot be taken down below them. All that can be kept is kept by now.
+[[noreturn]] void leave_stuck_threads(std::unique_ptr<ControlServer> control) {
+  control.reset();  // once those who wait for the end have been told
+  ::_exit(1);
+}
+
 }  // namespace
 
 Result<void> serve_mount(const MountPlan& plan, const std::function<void()>& ready) {
@@ -126,7 +132,7 @@ Result<void> serve_mount(const MountPlan& plan, const std::function<void()>& rea
   const Result<std::unique_ptr<MountedStore>> store = MountedStore::open(plan.store);
   if (!store) return fail(store.error());
   MountService service(**store, {plan.session.source, plan.session.mountpoint, plan.store.cache_dir, plan.log_file});
-  const auto control = ControlServer::open(
+  Result<std::unique_ptr<ControlServer>> control = ControlServer::open(
       plan.control_socket, [&service](const Json& request, const ProgressFunction& progress,
                                       const std::stop_token& stop) { return service.handle(request, progress, stop); });
   if (!control) return fail(control.error());
@@ -144,6 +150,7 @@ Result<void> serve_mount(const MountPlan& plan, const std::function<void()>& rea
   publish_the_rest(**store, plan, end.publishing());
   service.announce_end();
   log::info("{} is unmounted from {}", plan.session.source, plan.session.mountpoint);
+  if (!served && served.error().code() == Errc::deadline_exceeded) leave_stuck_threads(std::move(*control));
   return {};
 }
 
