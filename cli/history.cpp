@@ -54,15 +54,34 @@ nlohmann::json history_json(const Entry& entry, const std::string& path) {
   return {{"path", "/" + path}, {"deleted_ns", std::move(deleted)}, {"versions", std::move(versions)}};
 }
 
-Result<nlohmann::json> load_history(StoreEnvironment& environment, const std::string& path,
-                                    const RequestContext& context) {
-  const std::string inside = path.substr(std::min(path.find_first_not_of('/'), path.size()));
-  const Result<Entry> entry = find_entry(environment, inside, context);
+namespace {
+
+std::string below_root(const std::string& path) {
+  return path.substr(std::min(path.find_first_not_of('/'), path.size()));
+}
+
+Result<nlohmann::json> history_of(const Result<Entry>& entry, const std::string& path) {
   if (!entry) return fail(entry.error());
   if (entry->kind != Kind::file && entry->versions.empty()) {
-    return fail(Errc::invalid_argument, "/{}: no file, and none had its name", inside);
+    return fail(Errc::invalid_argument, "/{}: no file, and none had its name", path);
   }
-  return history_json(*entry, inside);
+  return history_json(*entry, path);
+}
+
+}  // namespace
+
+Result<nlohmann::json> load_history(StoreEnvironment& environment, const std::string& path,
+                                    const RequestContext& context) {
+  const std::string inside = below_root(path);
+  return history_of(find_entry(environment, inside, context), inside);
+}
+
+Result<nlohmann::json> load_history(FileSystem& files, StoreEnvironment& environment, const std::string& path,
+                                    const RequestContext& context) {
+  const std::string inside = below_root(path);
+  const Result<Entry> seen = files.entry_at(inside, context);
+  if (!seen && seen.error().code() == Errc::not_found) return load_history(environment, path, context);
+  return history_of(seen, inside);
 }
 
 }  // namespace cairn

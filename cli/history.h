@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "fs/file_system.h"
 #include "store/directory.h"
 
 namespace cairn {
@@ -18,6 +19,11 @@ nlohmann::json history_json(const Entry& entry, const std::string& path);
 
 // find_entry() and history_json(); `path` may begin with "/". Failures also: invalid_argument: it is no file.
 Result<nlohmann::json> load_history(StoreEnvironment& environment, const std::string& path,
+                                    const RequestContext& context);
+
+// The same as a mount sees it: with what it has not committed yet. What it cannot find it looks for in the store, which
+// knows removed directories, too.
+Result<nlohmann::json> load_history(FileSystem& files, StoreEnvironment& environment, const std::string& path,
                                     const RequestContext& context);
 
 }  // namespace cairn

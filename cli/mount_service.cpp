@@ -96,7 +96,7 @@ Result<Json> MountService::handle(const Json& request, const ProgressFunction& p
     StoreEnvironment& environment = store_.environment();
     if (op == "status") return status();
     if (op == "log") {
-      return load_history(environment, request.at("path").get<std::string>(),
+      return load_history(store_.file_system(), environment, request.at("path").get<std::string>(),
                           RequestContext::within(environment.options.operation_timeout, Cause::demand, stop));
     }
     if (op == "prefetch") {

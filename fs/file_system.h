@@ -174,7 +174,8 @@ class FileSystem {
   using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
 
-  // For the control socket: the live entry at a path below the root, following no symlinks.
+  // For the control socket: the entry at a path below the root, or what is left of a deleted one, as this host sees it,
+  // with what it has not committed yet. Follows no symlinks.
   virtual Result<Entry> entry_at(const std::string& path, const RequestContext& context) = 0;
 
   // Publishes every dirty draft and pending change, as far as `context` allows; keeps the rest for the next mount.

@@ -85,7 +85,7 @@ Result<Entry> StoreFileSystem::entry_at(const std::string& path, const RequestCo
     auto directory = names_->open(entry.id, context);
     if (!directory) return fail(directory.error().in(path));
     if (auto fresh = freshen(**directory, context); !fresh) return fail(fresh.error().in(path));
-    const EntryPtr found = (*directory)->find(name);
+    const EntryPtr found = (*directory)->find_any(name);
     if (!found) return fail_posix(ENOENT, "no '{}'", path.substr(0, end));
     entry = *found;
     begin = end;

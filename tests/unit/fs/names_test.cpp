@@ -219,5 +219,14 @@ TEST_F(Names, entry_at_walks_a_path_without_nodes) {
   EXPECT_EQ(errno_of(host.files().entry_at("d/f/x", test_context())), ENOTDIR);
 }
 
+TEST_F(Names, entry_at_knows_of_a_removal_at_once) {
+  write("f", "content");
+  ASSERT_TRUE(host.unlink("f"));
+  const auto entry = host.files().entry_at("f", test_context());
+  ASSERT_TRUE(entry);
+  EXPECT_TRUE(entry->deleted);
+  EXPECT_EQ(entry->versions.size(), 1U);
+}
+
 }  // namespace
 }  // namespace cairn
