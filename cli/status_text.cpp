@@ -15,6 +15,9 @@ class Section {
   Section(const Json& status, const char* name) : json_(status.value(name, Json::object())) {}
   [[nodiscard]] uint64_t number(const char* key) const { return json_.value(key, uint64_t{0}); }
   [[nodiscard]] std::string count(const char* key) const { return human_count(number(key)); }
+  [[nodiscard]] std::string count(const char* key, std::string_view noun) const {
+    return human_count(number(key), noun);
+  }
   [[nodiscard]] std::string bytes(const char* key) const { return human_bytes(number(key)); }
   [[nodiscard]] std::string text(const char* key) const { return json_.value(key, std::string()); }
 
@@ -44,18 +47,29 @@ std::string memory_line(const Json& status) {
                      memory.bytes("peak_bytes"));
 }
 
-std::string traffic_lines(const Json& status) {
+std::string reads_line(const Json& status) {
   const Section reads(status, "reads");
+  if (reads.number("read_bytes") + reads.number("fetched_bytes") == 0) return "  reads     none yet\n";
+  return fmt::format("  reads     {} answered; {} fetched in {}, {} of them ahead of the reader\n",
+                     reads.bytes("read_bytes"), reads.bytes("fetched_bytes"), reads.count("chunks_fetched", "chunk"),
+                     reads.count("chunks_prefetched"));
+}
+
+std::string writes_line(const Json& status) {
   const Section writes(status, "writes");
-  return fmt::format("  reads     {} answered; {} fetched in {} chunks, {} of them ahead of the reader\n",
-                     reads.bytes("read_bytes"), reads.bytes("fetched_bytes"), reads.count("chunks_fetched"),
-                     reads.count("chunks_prefetched")) +
-         fmt::format("  writes    {} taken; {} sent in {} chunks, {} in {} chunks were in the store already\n",
-                     writes.bytes("written_bytes"), writes.bytes("sent_bytes"), writes.count("chunks_sent"),
-                     writes.bytes("shared_bytes"), writes.count("chunks_shared")) +
-         fmt::format("  commits   {}, {} lost a race and were repeated; {} versions published, {} failures\n",
-                     writes.count("commits"), writes.count("commit_races"), writes.count("versions_published"),
-                     writes.count("publish_failures"));
+  if (writes.number("written_bytes") + writes.number("chunks_sent") == 0) return "  writes    none yet\n";
+  return fmt::format("  writes    {} taken; {} sent in {}; {} in {} the store had already\n",
+                     writes.bytes("written_bytes"), writes.bytes("sent_bytes"), writes.count("chunks_sent", "chunk"),
+                     writes.bytes("shared_bytes"), writes.count("chunks_shared", "chunk"));
+}
+
+std::string commits_line(const Json& status) {
+  const Section writes(status, "writes");
+  std::string text = fmt::format("  commits   {}; {} published", writes.count("commits"),
+                                 writes.count("versions_published", "version"));
+  if (writes.number("commit_races") > 0) text += "; repeated after a lost race: " + writes.count("commit_races");
+  if (writes.number("publish_failures") > 0) text += "; failures to publish: " + writes.count("publish_failures");
+  return text + "\n";
 }
 
 std::string files_line(const Json& status) {
@@ -65,20 +79,29 @@ std::string files_line(const Json& status) {
                      files.count("pending_directories"));
 }
 
+// "48 demand (192 MiB, 11.0 ms each)".
+std::string asked_for(const std::string& cause, const Json& metrics) {
+  const uint64_t requests = metrics.value("requests", uint64_t{0});
+  const uint64_t bytes = metrics.value("bytes", uint64_t{0});
+  const uint64_t errors = metrics.value("errors", uint64_t{0});
+  const std::chrono::microseconds latency(metrics.value("latency_sum_us", uint64_t{0}) /
+                                          std::max(requests, uint64_t{1}));
+  return fmt::format("{} {} ({}{:.1f} ms each{})", human_count(requests), cause,
+                     bytes == 0 ? "" : human_bytes(bytes) + ", ",
+                     std::chrono::duration<double, std::milli>(latency).count(),
+                     errors == 0 ? "" : ", " + human_count(errors, "error"));
+}
+
 // One line for each operation that was asked of the store, by cause.
 std::string request_lines(const Json& status) {
   const Json requests = status.value("requests", Json::object());
   std::string text;
   for (const auto& [operation, causes] : requests.items()) {
+    if (causes.empty()) continue;
     std::string line;
-    for (const auto& [cause, metrics] : causes.items()) {
-      const uint64_t errors = metrics.value("errors", uint64_t{0});
-      line +=
-          fmt::format("{}{} {} ({}{})", line.empty() ? "" : ", ", human_count(metrics.value("requests", uint64_t{0})),
-                      cause, human_bytes(metrics.value("bytes", uint64_t{0})),
-                      errors == 0 ? "" : fmt::format(", {} errors", human_count(errors)));
-    }
-    text += fmt::format("  {:<9} {}\n", operation, line);
+    for (const auto& [cause, metrics] : causes.items()) line += (line.empty() ? "" : ", ") + asked_for(cause, metrics);
+    text += fmt::format("  {:<9} {:<6} {}\n", text.empty() ? "requests" : "",
+                        operation == "put_if_absent" ? "put" : operation, line);
   }
   return text;
 }
@@ -102,8 +125,9 @@ std::string status_text(const Json& status) {
       fmt::format("{} on {}{}\n", status.value("store", "?"), status.value("mountpoint", "?"),
                   status.value("detached", false) ? " (unmounted, but its files are still open somewhere)" : "");
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
-  return head + daemon_line(status) + cache_line(status) + memory_line(status) + traffic_lines(status) +
-         files_line(status) + request_lines(status) + trouble_lines(status);
+  return head + daemon_line(status) + cache_line(status) + memory_line(status) + reads_line(status) +
+         writes_line(status) + commits_line(status) + files_line(status) + request_lines(status) +
+         trouble_lines(status);
 }
 
 }  // namespace cairn
