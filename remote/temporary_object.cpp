@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <memory>
+#include <new>
 #include <tuple>
 #include <vector>
 
@@ -17,6 +20,7 @@ namespace cairn {
 namespace {
 
 constexpr size_t kStepBytes = 1 << 20;                                    // between two looks at the context
+constexpr std::align_val_t kDirectAlignment{4096};                        // enough for any disk's O_DIRECT
 constexpr mode_t kObjectMode = 0444;                                      // objects are never written again
 constexpr std::chrono::nanoseconds kStaleAfter = std::chrono::hours(24);  // far longer than writing one object takes
 const std::string kTemporaryFolder = "+tmp";                              // no key can name it: "+" is not for keys
@@ -29,6 +33,36 @@ std::string fresh_name() {
 
 bool links_are_unknown_here(int errno_value) {
   return errno_value == EPERM || errno_value == EOPNOTSUPP || errno_value == ENOSYS;
+}
+
+// One step's worth of aligned memory for each writing thread.
+std::byte* step_buffer() {
+  struct Release {
+    void operator()(std::byte* bytes) const { ::operator delete[](bytes, kDirectAlignment); }
+  };
+  static thread_local const std::unique_ptr<std::byte[], Release> buffer(new (kDirectAlignment) std::byte[kStepBytes]);
+  return buffer.get();
+}
+
+// Whole steps from the front of `bytes`, past the page cache: a chunk is not read back here soon, and its pages would
+// push out others and be written once more at the sync. How much that was: nothing where the file system will not have
+// it.
+Result<size_t> write_directly(int fd, ByteView bytes, const RequestContext& context) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (bytes.size() < kStepBytes || ::fcntl(fd, F_SETFL, flags | O_DIRECT) != 0) return 0;
+  size_t done = 0;
+  while (bytes.size() - done >= kStepBytes) {
+    if (auto live = context.check(); !live) return fail(std::move(live).error());
+    std::memcpy(step_buffer(), bytes.data() + done, kStepBytes);
+    const ssize_t written = ::write(fd, step_buffer(), kStepBytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EINVAL) break;
+    if (written < 0) return fail(file_error(errno, "write"));
+    done += static_cast<size_t>(written);
+    if (static_cast<size_t>(written) < kStepBytes) break;  // the next one would not be aligned; what is wrong will show
+  }
+  ::fcntl(fd, F_SETFL, flags);
+  return done;
 }
 
 }  // namespace
@@ -54,6 +88,9 @@ TemporaryObject::~TemporaryObject() {
 }
 
 Result<void> TemporaryObject::write_durably(ByteView bytes, const RequestContext& context) {
+  const auto direct = write_directly(fd_.get(), bytes, context);
+  if (!direct) return fail(direct.error());
+  bytes = bytes.subspan(*direct);
   while (!bytes.empty()) {
     if (auto live = context.check(); !live) return live;
     const ssize_t written = ::write(fd_.get(), bytes.data(), std::min(bytes.size(), kStepBytes));
