@@ -1,6 +1,7 @@
 """A store whose file system hangs: its server is stopped, so calls below the mount under test never return. Whoever uses
 that mount gets an error within its bounds, can be killed, and the mount can be taken down."""
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,10 @@ from conftest import Mount, cairnfs, is_running, run, wait_until
 OPERATION_TIMEOUT = 2
 SHUTDOWN_TIMEOUT = 2
 PATIENCE = 20  # until something counts as hanging
+
+
+def is_stopped(stat):
+    return stat.read_text().rsplit(")", 1)[1].split()[0] == "T"
 
 
 class HangingStore:
@@ -28,6 +33,8 @@ class HangingStore:
 
     def hang(self):
         os.kill(self.server.pid, signal.SIGSTOP)
+        threads = list(pathlib.Path(f"/proc/{self.server.pid}/task").glob("*/stat"))
+        wait_until(lambda: all(is_stopped(thread) for thread in threads))
 
     def go_on(self):
         os.kill(self.server.pid, signal.SIGCONT)
