@@ -13,6 +13,9 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kSymlinkMode = 0777;
+// After a question that the store left unanswered until its deadline, the next ones are not asked for this long: an
+// `ls` asks many, and each would wait as long.
+constexpr std::chrono::nanoseconds kHangPause = std::chrono::seconds(5);
 
 uint64_t blocks_of(uint64_t size_bytes) { return (size_bytes + 511) / 512; }
 
@@ -105,8 +108,11 @@ Result<void> StoreFileSystem::check_writable(const Node& node) const {
 
 // For those who only look: a store that is out of reach leaves them what this host knows already.
 Result<void> StoreFileSystem::freshen(Directory& directory, const RequestContext& context) const {
+  const SteadyTime now = environment_.clock.steady_now();
+  if (now < ask_again_.load()) return {};
   auto fresh = directory.refresh(environment_.options.revalidate, context);
   if (fresh || !is_out_of_reach(fresh.error())) return fresh;
+  if (fresh.error().code() == Errc::deadline_exceeded) ask_again_ = environment_.clock.steady_now() + kHangPause;
   log::debug("directory {:016x} is shown as last known: {}", directory.id(), fresh.error().to_string());
   return {};
 }

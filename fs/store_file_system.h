@@ -167,6 +167,7 @@ class StoreFileSystem final : public FileSystem {
   EntryLocks entries_;
   HandleTable<OpenFile> files_;
   HandleTable<Listing> listings_;
+  mutable std::atomic<SteadyTime> ask_again_{SteadyTime{}};  // until then the store counts as hanging
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
   Publisher publisher_;  // last: its thread uses all of the above

@@ -171,5 +171,21 @@ TEST(Revalidation, what_is_known_can_be_looked_at_while_the_store_is_out_of_reac
   objects.heal();
 }
 
+TEST(Revalidation, a_store_that_does_not_answer_is_not_asked_by_each_look_up) {
+  TestStore store;
+  FaultyObjectStore objects(store.objects());
+  TestHost host(objects);
+  ASSERT_TRUE(host.write("f", "known"));
+  host.clock().advance(std::chrono::seconds(2));
+  objects.add({.times = kEveryTime, .error = Errc::deadline_exceeded});
+  objects.reset_counts();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(host.stat("f"));
+  EXPECT_EQ(objects.count(), 1U);
+  host.clock().advance(std::chrono::seconds(6));
+  EXPECT_TRUE(host.stat("f"));
+  EXPECT_EQ(objects.count(), 2U);
+  objects.heal();
+}
+
 }  // namespace
 }  // namespace cairn
