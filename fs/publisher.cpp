@@ -173,7 +173,8 @@ void Publisher::run(const std::stop_token& stop) {
     if (next == kept_.end()) {
       changed_.wait(lock, stop, [this] { return kicked_; });
     } else if (next->second.due > system_clock().steady_now()) {
-      changed_.wait_until(lock, stop, next->second.due, [this] { return kicked_; });
+      const SteadyTime due = next->second.due;  // wait_until keeps a reference, and the file may be gone meanwhile
+      changed_.wait_until(lock, stop, due, [this] { return kicked_; });
     } else {
       const Kept kept = next->second;
       lock.unlock();

@@ -255,13 +255,14 @@ TEST_F(ChunkReaderInLittleMemoryTest, kept_chunks_give_way_to_a_demand) {
 
 TEST_F(ChunkReaderInLittleMemoryTest, prefetches_leave_half_of_the_budget_to_demands) {
   const auto gate = block_fetches();
-  std::vector<Errc> refused;
+  // Shared: the two that are under way may be cancelled when this test is over.
+  const auto refused = std::make_shared<std::vector<Errc>>();
   for (uint64_t seed = 0; seed < 4; ++seed) {
-    reader_.prefetch(put(seed), [&](const Result<SharedBuffer>& outcome) {
-      if (!outcome) refused.push_back(outcome.error().code());
+    reader_.prefetch(put(seed), [refused](const Result<SharedBuffer>& outcome) {
+      if (!outcome) refused->push_back(outcome.error().code());
     });
   }
-  EXPECT_EQ(refused, std::vector<Errc>(2, Errc::no_space));
+  EXPECT_EQ(*refused, std::vector<Errc>(2, Errc::no_space));
   EXPECT_LE(host_.memory().used_bytes(), host_.memory().limit_bytes() / 2);
   gate->open();
 }
