@@ -26,10 +26,9 @@ void Executor::submit(Task task) { submit_to(tasks_, std::move(task)); }
 void Executor::submit_urgent(Task task) { submit_to(urgent_, std::move(task)); }
 
 void Executor::submit_to(std::deque<Task>& queue, Task task) {
-  {
-    const std::lock_guard lock(mutex_);
-    queue.push_back(std::move(task));
-  }
+  // Notified under the lock: once it is free the task may run, and with it the last reason to keep this executor.
+  const std::lock_guard lock(mutex_);
+  queue.push_back(std::move(task));
   wake_.notify_one();
 }
 

@@ -45,6 +45,12 @@ class HangingStore:
         self.mount.end()
 
 
+@pytest.fixture(autouse=True)
+def without_leak_check(monkeypatch):
+    """At its end a sanitized daemon would stop all its threads to look for leaks; those that hang cannot be stopped."""
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")
+
+
 @pytest.fixture
 def hanging(bench):
     store = HangingStore(bench)
