@@ -75,11 +75,10 @@ void MemoryBudget::take(uint64_t size_bytes) {
 }
 
 void MemoryBudget::give_back(uint64_t size_bytes) {
-  {
-    const std::lock_guard lock(mutex_);
-    check(used_ >= size_bytes, "a lease gives back only what it took");
-    used_ -= size_bytes;
-  }
+  // Notified under the lock: once it is free, whoever waited for the last lease may end this budget.
+  const std::lock_guard lock(mutex_);
+  check(used_ >= size_bytes, "a lease gives back only what it took");
+  used_ -= size_bytes;
   freed_.notify_all();
 }
 
