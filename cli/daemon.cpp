@@ -38,8 +38,8 @@ void settle_process() {
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  // glibc raises this limit when large blocks are freed, and then keeps chunk buffers in fragmented heaps: 580 MiB where
-  // 376 are in use (32 readers, memory = 512MiB), and no faster.
+  // glibc raises this limit when large blocks are freed, and then keeps chunk buffers in fragmented heaps: 580 MiB
+  // where 376 are in use (32 readers, memory = 512MiB), and no faster.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);

@@ -218,8 +218,8 @@ TEST_F(MountedCommands, status_shows_what_the_daemon_answers) {
   const Outcome outcome = run({"status", mountpoint_});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const char* part : {"dir:/srv/a on /mnt/a", "pid 4711", "up 2h 5m", "1.0 MiB of 1.0 GiB, 75% hits",
-                           "1,200 demand (4.0 KiB, 0.0 ms each, 2 errors)", "UNPUBLISHED /run/x (5 B): the store is full",
-                           "chunk 3f2a is damaged", "/c/cairnfs.log"}) {
+                           "1,200 demand (4.0 KiB, 0.0 ms each, 2 errors)",
+                           "UNPUBLISHED /run/x (5 B): the store is full", "chunk 3f2a is damaged", "/c/cairnfs.log"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << " is not in\n" << outcome.out;
   }
   EXPECT_EQ(Json::parse(run({"status", "--json", "."}).out), kStatus);
