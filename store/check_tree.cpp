@@ -51,7 +51,7 @@ TreeCheck::Load TreeCheck::load_once(EntryId id) const {
   const auto snapshot = snapshot_of_record(last->view(), id, newest);
   if (!snapshot) return damaged(keys::record(id, newest), snapshot.error());
 
-  Loaded loaded{.state = {}, .records = newest - *snapshot + 1};
+  Loaded loaded{.state = {}, .records = newest - *snapshot + 1, .newest = newest};
   for (RecordNumber number = *snapshot; number <= newest; ++number) {
     const auto object = fetch(number);
     if (!object) return damaged(keys::record(id, number), object.error());
@@ -314,7 +314,9 @@ void TreeCheck::find_orphans() {
 bool TreeCheck::is_duplicate_still(const Duplicate& duplicate) const {
   const Load first = load_once(duplicate.first_directory);
   const Load second = load_once(duplicate.second_directory);
-  if (!first || !second) return false;
+  // Nothing moved from one to the other between the two looks: the first is still as it was after the second.
+  const Load again = load_once(duplicate.first_directory);
+  if (!first || !second || !again || again->newest != first->newest) return false;
   std::string first_name, second_name;
   const Entry* a = find_id(first->state, duplicate.id, &first_name);
   if (duplicate.first_directory == duplicate.second_directory) {

@@ -36,6 +36,7 @@ class TreeCheck {
   struct Loaded {
     DirectoryState state;
     uint64_t records = 0;
+    RecordNumber newest = 0;
   };
   // What is wrong with which object.
   struct Damage {
