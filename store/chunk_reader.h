@@ -21,9 +21,8 @@ namespace cairn {
 //   per environment: it is the budget's reclaimer.
 // Ownership: buffers are shared and count against the MemoryBudget until the last holder lets go; recently used ones
 //   are kept, in at most half of the budget, as long as nobody else needs the memory.
-// Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (after a second fetch
-// also
-//   failed its check), those of ObjectStore. A waiter whose own context ends leaves; the fetch goes on for the others
+// Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (a second fetch failed
+//   its check as well), those of ObjectStore. A waiter whose own context ends leaves; the fetch goes on for the others
 //   and is cancelled when nobody is left.
 class ChunkReader {
  public:
