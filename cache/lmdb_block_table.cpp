@@ -88,14 +88,6 @@ Result<void> make_lock_table(const std::string& path) {
   return {};
 }
 
-// LMDB has just looked at the page, and the kernel mapped its neighbours too: resident memory that nobody needs.
-void unmap_neighbourhood(const MDB_val& value) {
-  constexpr uintptr_t kAround = 64 << 10;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(value.mv_data) & ~(kAround - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(value.mv_data) + value.mv_size + kAround - 1) & ~(kAround - 1);
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
-
 bool reads_all(int fd, uint64_t offset, Checksum& checksum, MutableByteView block) {
   iovec parts[] = {{checksum.bytes.data(), checksum.bytes.size()}, {block.data(), block.size()}};
   const ssize_t got = ::preadv(fd, parts, 2, static_cast<off_t>(offset));
@@ -210,7 +202,9 @@ Result<void> LmdbBlockTable::find_map() {
   const auto* page = static_cast<const std::byte*>(key.mv_data) - address % page_bytes();
   lmdb::PageHeader header;
   std::memcpy(&header, page, sizeof header);
-  map_ = page - header.page_number * page_bytes();
+  MDB_envinfo info{};
+  mdb_env_info(environment_.get(), &info);
+  map_ = {page - header.page_number * page_bytes(), info.me_mapsize};
   return {};
 }
 
@@ -265,7 +259,7 @@ LmdbBlockTable::ReadOutcome LmdbBlockTable::read_block(MDB_cursor* cursor, const
   if (code == MDB_NOTFOUND) return ReadOutcome::missing;
   if (code != 0) return ReadOutcome::damaged;
   if (value.mv_size != kChecksumBytes + block.size_bytes) return ReadOutcome::corrupt;
-  const auto file_offset = static_cast<uint64_t>(static_cast<const std::byte*>(value.mv_data) - map_);
+  const auto file_offset = static_cast<uint64_t>(static_cast<const std::byte*>(value.mv_data) - map_.data());
   if (out.size() == block.size_bytes) return load_block(file_offset, block, out);
   Buffer whole(block.size_bytes);
   const auto outcome = load_block(file_offset, block, whole.mutable_view());
@@ -324,8 +318,20 @@ bool LmdbBlockTable::is_safe_to_free(const MDB_val& value) const {
   const auto* page = static_cast<const std::byte*>(value.mv_data) - sizeof(lmdb::PageHeader);
   lmdb::PageHeader header;
   std::memcpy(&header, page, sizeof header);
-  return header.flags == lmdb::kOverflow && header.page_number == static_cast<uint64_t>(page - map_) / page_bytes() &&
+  return header.flags == lmdb::kOverflow &&
+         header.page_number == static_cast<uint64_t>(page - map_.data()) / page_bytes() &&
          header.overflow_pages == lmdb::overflow_pages_for(value.mv_size, page_bytes());
+}
+
+// LMDB has just looked at the page, and the kernel mapped its neighbours too: resident memory that nobody needs. Never
+// beyond the map: what lies there is somebody else's memory, and would be zeros afterwards.
+void LmdbBlockTable::unmap_neighbourhood(const MDB_val& value) const {
+  constexpr uint64_t kAround = 64 << 10;
+  const auto offset = static_cast<uint64_t>(static_cast<const std::byte*>(value.mv_data) - map_.data());
+  if (offset >= map_.size()) return;
+  const uint64_t begin = offset / kAround * kAround;
+  const uint64_t end = std::min<uint64_t>(map_.size(), (offset + value.mv_size + kAround - 1) / kAround * kAround);
+  ::madvise(const_cast<std::byte*>(map_.data()) + begin, end - begin, MADV_DONTNEED);
 }
 
 Result<void> LmdbBlockTable::compact() {

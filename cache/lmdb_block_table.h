@@ -98,13 +98,14 @@ class LmdbBlockTable {
   int apply(MDB_txn* transaction, std::span<const ChunkId> removed, std::span<const NewChunk> added);
   int remove_chunk(MDB_cursor* cursor, const ChunkId& id) const;
   [[nodiscard]] bool is_safe_to_free(const MDB_val& value) const;
+  void unmap_neighbourhood(const MDB_val& value) const;
 
   const std::string directory_;
   std::unique_ptr<MDB_env, EnvironmentCloser> environment_;
   std::unique_ptr<LmdbReadPool> readers_;  // after environment_: goes first
   unsigned tree_ = 0;                      // LMDB's handle of the main tree
   int fd_ = -1;                            // LMDB's own
-  const std::byte* map_ = nullptr;         // where LMDB mapped the file: only to turn its pointers into offsets
+  ByteView map_;                           // where LMDB mapped the file: only to turn its pointers into offsets
 };
 
 }  // namespace cairn
