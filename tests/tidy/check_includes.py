@@ -22,6 +22,7 @@ WRAPPED = (
     (re.compile(r"fuse|linux/fuse\.h"), "fs/fuse"),
     (re.compile(r"lmdb\.h"), "cache"),
     (re.compile(r"curl/"), "remote"),
+    (re.compile(r"pugixml"), "remote"),
     (re.compile(r"CLI/"), "cli"),
     (re.compile(r"toml\+\+/|toml\.hpp"), "cli"),
     (re.compile(r"google/protobuf/|zstd|zdict"), "store"),
