@@ -88,7 +88,7 @@ Result<std::vector<uint64_t>> numbers_in(const std::string& directory) {
   }
   if (error) return fail(error_from_errno(error.value(), fmt::format("list '{}'", directory)));
   std::ranges::sort(numbers);
-  numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;
 }
 

@@ -11,16 +11,18 @@ inline constexpr uint32_t kDataVersion = 1;
 inline constexpr uint64_t kNoPage = ~uint64_t{0};
 inline constexpr uint64_t kMetaPages = 2;
 
+struct FreeSpace {
+  uint16_t lower;  // end of the node offsets
+  uint16_t upper;  // start of the nodes
+};
+
 // The first bytes of a page. An overflow page run has one header, at its start.
 struct PageHeader {
   uint64_t page_number;
   uint16_t pad;
   uint16_t flags;
   union {
-    struct {
-      uint16_t lower;  // end of the node offsets
-      uint16_t upper;  // start of the nodes
-    } free_space;
+    FreeSpace free_space;
     uint32_t overflow_pages;
   };
 };

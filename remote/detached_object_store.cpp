@@ -152,9 +152,9 @@ Result<ListPage> DetachedObjectStore::list(const std::string& prefix, const std:
   return crew_->run([=](ObjectStore& inner) { return inner.list(prefix, start_after, limit, context); }, context);
 }
 
-Result<void> DetachedObjectStore::remove(const std::string& key, const RequestContext& context) {
-  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in("remove " + key));
-  return crew_->run([=](ObjectStore& inner) { return inner.remove(key, context); }, context);
+Result<void> DetachedObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in(what_is_removed(keys)));
+  return crew_->run([=](ObjectStore& inner) { return inner.remove(keys, context); }, context);
 }
 
 }  // namespace cairn

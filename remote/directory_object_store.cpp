@@ -166,8 +166,15 @@ Result<void> DirectoryObjectStore::put_checked(const std::string& key, ByteView 
   return published;
 }
 
-Result<void> DirectoryObjectStore::remove(const std::string& key, const RequestContext& context) {
-  if (auto valid = check_key(key); !valid) return fail(valid.error().in("remove"));
+Result<void> DirectoryObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  if (auto valid = check_keys(keys); !valid) return fail(valid.error().in("remove"));
+  for (const std::string& key : keys) {
+    if (auto removed = remove_one(key, context); !removed) return removed;
+  }
+  return {};
+}
+
+Result<void> DirectoryObjectStore::remove_one(const std::string& key, const RequestContext& context) {
   if (auto admitted = admit_change(context); !admitted) return fail(admitted.error().in("remove " + key));
   const auto folder = root_.walk(folder_of(key));
   if (!folder && folder.error().code() == Errc::not_found) return {};

@@ -36,7 +36,7 @@ class DirectoryObjectStore final : public ObjectStore {
   Result<ObjectInfo> head(const std::string& key, const RequestContext& context) override;
   Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
                         const RequestContext& context) override;
-  Result<void> remove(const std::string& key, const RequestContext& context) override;
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return "dir:" + options_.path; }
 
  private:
@@ -48,6 +48,7 @@ class DirectoryObjectStore final : public ObjectStore {
   Result<void> put_checked(const std::string& key, ByteView bytes, const RequestContext& context);
 
   // The folder at `path`, made if need be; it and those above it are durable.
+  Result<void> remove_one(const std::string& key, const RequestContext& context);
   Result<Folder> folder_for_put(const std::string& path);
   Result<Folder> make_folders(const std::string& path);
   [[nodiscard]] bool is_known_durable(const std::string& path) const;

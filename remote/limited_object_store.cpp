@@ -80,8 +80,8 @@ Result<ListPage> LimitedObjectStore::list(const std::string& prefix, const std::
   return in_turn(context, [&] { return inner_.list(prefix, start_after, limit, context); });
 }
 
-Result<void> LimitedObjectStore::remove(const std::string& key, const RequestContext& context) {
-  return in_turn(context, [&] { return inner_.remove(key, context); });
+Result<void> LimitedObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  return in_turn(context, [&] { return inner_.remove(keys, context); });
 }
 
 }  // namespace cairn

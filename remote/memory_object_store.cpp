@@ -68,11 +68,11 @@ Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::s
   return page;
 }
 
-Result<void> MemoryObjectStore::remove(const std::string& key, const RequestContext& context) {
-  if (auto valid = check_key(key); !valid) return fail(valid.error().in("remove"));
-  if (auto live = context.check(); !live) return fail(live.error().in("remove " + key));
+Result<void> MemoryObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  if (auto valid = check_keys(keys); !valid) return fail(valid.error().in("remove"));
+  if (auto live = context.check(); !live) return fail(live.error().in(what_is_removed(keys)));
   const std::lock_guard lock(mutex_);
-  objects_.erase(key);
+  for (const std::string& key : keys) objects_.erase(key);
   return {};
 }
 

@@ -100,9 +100,9 @@ Result<ListPage> MeteredObjectStore::list(const std::string& prefix, const std::
       ObjectOperation::list, context, [&] { return inner_.list(prefix, start_after, limit, context); }, kMovesNothing);
 }
 
-Result<void> MeteredObjectStore::remove(const std::string& key, const RequestContext& context) {
+Result<void> MeteredObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
   return measure(
-      ObjectOperation::remove, context, [&] { return inner_.remove(key, context); }, kMovesNothing);
+      ObjectOperation::remove, context, [&] { return inner_.remove(keys, context); }, kMovesNothing);
 }
 
 }  // namespace cairn

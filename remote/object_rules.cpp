@@ -40,6 +40,19 @@ Result<void> check_key(std::string_view key) {
               key.substr(0, kMaxKeyComponentBytes), kMaxKeyBytes);
 }
 
+Result<void> check_keys(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    if (auto valid = check_key(key); !valid) return valid;
+  }
+  return {};
+}
+
+std::string what_is_removed(const std::vector<std::string>& keys) {
+  if (keys.empty()) return "remove nothing";
+  return keys.size() == 1 ? "remove " + keys.front()
+                          : fmt::format("remove {} and {} others", keys.front(), keys.size() - 1);
+}
+
 Result<void> check_list(std::string_view prefix, size_t limit) {
   if (limit == 0) return fail(Errc::invalid_argument, "a page of a listing holds at least one object");
   if (prefix.size() <= kMaxKeyBytes && has_whole_folders(prefix) && begins_key_component(after_last_slash(prefix))) {

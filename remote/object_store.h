@@ -60,8 +60,8 @@ class ObjectStore {
   virtual Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
                                 const RequestContext& context) = 0;
 
-  // Removes the object; removing what is not there succeeds.
-  virtual Result<void> remove(const std::string& key, const RequestContext& context) = 0;
+  // Removes the objects, in no order; removing what is not there succeeds. After a failure, some may be gone.
+  virtual Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) = 0;
 
   // "dir:/srv/models": for messages and status; never holds a secret.
   [[nodiscard]] virtual std::string describe() const = 0;

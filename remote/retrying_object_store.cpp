@@ -111,8 +111,8 @@ Result<ListPage> RetryingObjectStore::list(const std::string& prefix, const std:
   return persist(context, [&](uint32_t) { return inner_.list(prefix, start_after, limit, context); });
 }
 
-Result<void> RetryingObjectStore::remove(const std::string& key, const RequestContext& context) {
-  return persist(context, [&](uint32_t) { return inner_.remove(key, context); });
+Result<void> RetryingObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  return persist(context, [&](uint32_t) { return inner_.remove(keys, context); });
 }
 
 }  // namespace cairn

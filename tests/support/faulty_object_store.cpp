@@ -132,10 +132,10 @@ Result<ListPage> FaultyObjectStore::list(const std::string& prefix, const std::s
   return leave(*faults, inner_.list(prefix, start_after, limit, context));
 }
 
-Result<void> FaultyObjectStore::remove(const std::string& key, const RequestContext& context) {
-  const auto faults = enter(ObjectOperation::remove, key, context);
+Result<void> FaultyObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  const auto faults = enter(ObjectOperation::remove, keys.empty() ? std::string() : keys.front(), context);
   if (!faults) return fail(faults.error());
-  return leave(*faults, inner_.remove(key, context));
+  return leave(*faults, inner_.remove(keys, context));
 }
 
 }  // namespace cairn

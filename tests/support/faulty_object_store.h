@@ -60,7 +60,7 @@ class FaultyObjectStore final : public ObjectStore {
   Result<ObjectInfo> head(const std::string& key, const RequestContext& context) override;
   Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
                         const RequestContext& context) override;
-  Result<void> remove(const std::string& key, const RequestContext& context) override;
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
  private:

@@ -78,7 +78,7 @@ TEST_P(ObjectStoreSuite, a_listing_sees_puts_and_removals_at_once) {
     const std::string key = "dirs/9/" + std::to_string(i);
     ASSERT_TRUE(put(key, "v"));
     EXPECT_EQ(keys("dirs/9/"), Keys{key});
-    ASSERT_TRUE(store().remove(key, test_context()));
+    ASSERT_TRUE(store().remove({key}, test_context()));
     EXPECT_EQ(keys("dirs/9/"), Keys{});
   }
 }
@@ -90,7 +90,7 @@ TEST_P(ObjectStoreSuite, objects_that_stay_are_in_every_listing_while_others_com
     for (int i = 0; i < 50; ++i) {
       const std::string key = "d/guest" + std::to_string(i % 5);
       EXPECT_TRUE(put(key, "v"));
-      EXPECT_TRUE(store().remove(key, test_context()));
+      EXPECT_TRUE(store().remove({key}, test_context()));
     }
   });
   for (int i = 0; i < 50; ++i) {
@@ -104,8 +104,8 @@ TEST_P(ObjectStoreSuite, objects_that_stay_are_in_every_listing_while_others_com
 
 TEST_P(ObjectStoreSuite, a_folder_that_was_emptied_lists_nothing_and_ends_the_page) {
   for (const std::string key : {"a/x", "b/x", "c/x"}) ASSERT_TRUE(put(key, "v"));
-  ASSERT_TRUE(store().remove("b/x", test_context()));
-  ASSERT_TRUE(store().remove("c/x", test_context()));
+  ASSERT_TRUE(store().remove({"b/x"}, test_context()));
+  ASSERT_TRUE(store().remove({"c/x"}, test_context()));
   const auto page = store().list("", "", 1, test_context());
   ASSERT_TRUE(page);
   EXPECT_EQ(page->objects.size(), 1);

@@ -107,7 +107,7 @@ TEST_P(ObjectStoreSuite, threads_with_keys_of_their_own_do_not_disturb_each_othe
         EXPECT_EQ(text_of(key), key);
         EXPECT_EQ(keys(key), std::vector{key});
         if (i % 2 == 1) continue;
-        EXPECT_EQ(code_of(store().remove(key, test_context())), "success");
+        EXPECT_EQ(code_of(store().remove({key}, test_context())), "success");
       }
     });
   }
@@ -117,20 +117,33 @@ TEST_P(ObjectStoreSuite, threads_with_keys_of_their_own_do_not_disturb_each_othe
 
 TEST_P(ObjectStoreSuite, a_removed_object_is_gone_and_its_key_free) {
   ASSERT_TRUE(put("key", "first"));
-  ASSERT_TRUE(store().remove("key", test_context()));
+  ASSERT_TRUE(store().remove({"key"}, test_context()));
   EXPECT_EQ(text_of("key"), "<not found>");
   EXPECT_EQ(code_of(put("key", "second")), "success");
   EXPECT_EQ(text_of("key"), "second");
 }
 
 TEST_P(ObjectStoreSuite, removing_what_is_not_there_succeeds) {
-  EXPECT_EQ(code_of(store().remove("nothing", test_context())), "success");
-  EXPECT_EQ(code_of(store().remove("no/such/folder", test_context())), "success");
+  EXPECT_EQ(code_of(store().remove({"nothing"}, test_context())), "success");
+  EXPECT_EQ(code_of(store().remove({"no/such/folder"}, test_context())), "success");
+}
+
+TEST_P(ObjectStoreSuite, many_objects_are_removed_at_once_and_no_others) {
+  std::vector<std::string> gone;
+  for (int i = 0; i < 30; ++i) gone.push_back(fmt::format("d{}/gone.{}", i % 3, i));
+  for (const std::string& key : gone) ASSERT_TRUE(put(key, key));
+  ASSERT_TRUE(put("d1/stays", "v"));
+  gone.push_back("never/was");
+  EXPECT_EQ(code_of(store().remove(gone, test_context())), "success");
+  EXPECT_EQ(keys(), std::vector<std::string>{"d1/stays"});
+  EXPECT_EQ(code_of(store().remove({}, test_context())), "success");
+  EXPECT_EQ(code_of(store().remove({"d1/stays", "bad//key"}, test_context())), "invalid argument");
+  EXPECT_EQ(keys(), std::vector<std::string>{"d1/stays"});
 }
 
 TEST_P(ObjectStoreSuite, keys_may_be_as_long_as_allowed) {
   const auto name = [](size_t size) { return std::string(size, 'n'); };
-  const std::string key = name(255) + "/" + name(255) + "/" + name(255) + "/" + name(254) + "/n";
+  const std::string key = name(255) + "/" + name(254) + "/n";
   ASSERT_EQ(key.size(), kMaxKeyBytes);
   EXPECT_EQ(code_of(put(key, "v")), "success");
   EXPECT_EQ(text_of(key), "v");
@@ -149,7 +162,7 @@ TEST_P(ObjectStoreSuite, malformed_keys_are_refused_by_every_operation) {
     EXPECT_EQ(text_of(key), "<invalid argument>") << key;
     EXPECT_EQ(code_of(put(key, "v")), "invalid argument") << key;
     EXPECT_EQ(code_of(store().head(key, test_context())), "invalid argument") << key;
-    EXPECT_EQ(code_of(store().remove(key, test_context())), "invalid argument") << key;
+    EXPECT_EQ(code_of(store().remove({key}, test_context())), "invalid argument") << key;
   }
   EXPECT_EQ(keys(), std::vector<std::string>{});
 }
@@ -172,7 +185,7 @@ TEST_P(ObjectStoreSuite, a_stopped_request_does_nothing) {
   EXPECT_EQ(code_of(store().put_if_absent("new", as_bytes("v"), stopped)), "cancelled");
   EXPECT_EQ(code_of(store().head("there", stopped)), "cancelled");
   EXPECT_EQ(code_of(store().list("", "", 10, stopped)), "cancelled");
-  EXPECT_EQ(code_of(store().remove("there", stopped)), "cancelled");
+  EXPECT_EQ(code_of(store().remove({"there"}, stopped)), "cancelled");
   EXPECT_EQ(keys(), std::vector<std::string>{"there"});
 }
 
@@ -183,7 +196,7 @@ TEST_P(ObjectStoreSuite, a_request_past_its_deadline_does_nothing) {
   EXPECT_EQ(code_of(store().put_if_absent("new", as_bytes("v"), late)), "deadline exceeded");
   EXPECT_EQ(code_of(store().head("there", late)), "deadline exceeded");
   EXPECT_EQ(code_of(store().list("", "", 10, late)), "deadline exceeded");
-  EXPECT_EQ(code_of(store().remove("there", late)), "deadline exceeded");
+  EXPECT_EQ(code_of(store().remove({"there"}, late)), "deadline exceeded");
   EXPECT_EQ(keys(), std::vector<std::string>{"there"});
 }
 

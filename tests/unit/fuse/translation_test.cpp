@@ -160,7 +160,8 @@ TEST_F(FuseTranslationTest, utimens_sets_the_given_time_or_now_or_nothing) {
   fuse_setattr_in body{};
   body.mtime = 5;
   body.mtimensec = 6;
-  for (const uint32_t valid : {FATTR_MTIME, FATTR_MTIME | FATTR_MTIME_NOW, FATTR_ATIME}) {
+  for (const uint32_t valid :
+       std::initializer_list<uint32_t>{FATTR_MTIME, FATTR_MTIME | FATTR_MTIME_NOW, FATTR_ATIME}) {
     body.valid = valid;
     EXPECT_EQ(kernel.call(FUSE_SETATTR, 7, packed(body)).error, 0);
   }

@@ -34,9 +34,9 @@ class HangingObjectStore final : public ObjectStore {
     hang(prefix);
     return memory_->list(prefix, start_after, limit, test_context());
   }
-  Result<void> remove(const std::string& key, const RequestContext& /*context*/) override {
-    hang(key);
-    return memory_->remove(key, test_context());
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& /*context*/) override {
+    hang(keys.front());
+    return memory_->remove(keys, test_context());
   }
   [[nodiscard]] std::string describe() const override { return "hanging"; }
 
@@ -88,7 +88,7 @@ TEST_F(Detached, a_caller_leaves_every_kind_of_call_at_its_deadline) {
   EXPECT_EQ(store.put_if_absent("stuck", as_bytes("v"), soon()).error().code(), Errc::deadline_exceeded);
   EXPECT_EQ(store.head("stuck", soon()).error().code(), Errc::deadline_exceeded);
   EXPECT_EQ(store.list("stuck", "", 1, soon()).error().code(), Errc::deadline_exceeded);
-  EXPECT_EQ(store.remove("stuck", soon()).error().code(), Errc::deadline_exceeded);
+  EXPECT_EQ(store.remove({"stuck"}, soon()).error().code(), Errc::deadline_exceeded);
 }
 
 TEST_F(Detached, an_abandoned_put_happens_with_the_bytes_it_was_given) {

@@ -90,7 +90,7 @@ TEST_F(DirectoryDurability, a_put_of_what_is_there_writes_no_data_but_makes_sure
 TEST_F(DirectoryDurability, a_removal_is_synced) {
   ASSERT_TRUE(put("d/key"));
   observed_.forget();
-  ASSERT_TRUE(store_->remove("d/key", test_context()));
+  ASSERT_TRUE(store_->remove({"d/key"}, test_context()));
   EXPECT_EQ(observed_.calls(), Calls{"fsync d"});
 }
 
@@ -251,7 +251,7 @@ TEST_F(SmallFileSystem, when_it_becomes_read_only_later_puts_say_so) {
   const auto put = (*store)->put_if_absent("d/new", as_bytes("v"), test_context());
   ASSERT_FALSE(put);
   EXPECT_EQ(put.error().code(), Errc::read_only);
-  EXPECT_EQ((*store)->remove("d/key", test_context()).error().code(), Errc::read_only);
+  EXPECT_EQ((*store)->remove({"d/key"}, test_context()).error().code(), Errc::read_only);
 }
 
 }  // namespace cairn

@@ -92,7 +92,7 @@ TEST_F(DirectoryStore, a_read_only_store_answers_and_refuses_changes) {
   const auto store = open(root_, true);
   EXPECT_EQ(text_of(*store, "key"), "bytes");
   EXPECT_EQ(put(*store, "new").error().code(), Errc::read_only);
-  EXPECT_EQ(store->remove("key", test_context()).error().code(), Errc::read_only);
+  EXPECT_EQ(store->remove({"key"}, test_context()).error().code(), Errc::read_only);
   EXPECT_EQ(keys(*store), std::vector<std::string>{"key"});
 }
 
@@ -137,7 +137,7 @@ TEST_F(DirectoryStore, symbolic_links_inside_it_are_not_followed) {
   EXPECT_FALSE(store->head("folder/secret", test_context()));
   EXPECT_EQ(keys(*store), std::vector<std::string>{});
   EXPECT_EQ(put(*store, "folder/new").error().code(), Errc::invalid_argument);
-  EXPECT_TRUE(store->remove("folder/secret", test_context()));
+  EXPECT_TRUE(store->remove({"folder/secret"}, test_context()));
   EXPECT_TRUE(fs::exists(outside.path() / "secret"));
   EXPECT_FALSE(fs::exists(outside.path() / "new"));
 }

@@ -157,7 +157,7 @@ TEST_F(Retrying, every_operation_is_retried) {
   EXPECT_TRUE(store->put_if_absent("new", as_bytes("v"), test_context()));
   EXPECT_TRUE(store->head("key", test_context()));
   EXPECT_TRUE(store->list("", "", 10, test_context()));
-  EXPECT_TRUE(store->remove("key", test_context()));
+  EXPECT_TRUE(store->remove({"key"}, test_context()));
   EXPECT_EQ(store->retries(), 5);
 }
 

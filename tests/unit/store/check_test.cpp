@@ -45,8 +45,8 @@ class InterruptedStore final : public ObjectStore {
     if (act_ && prefix.starts_with(prefix_)) std::exchange(act_, nullptr)();
     return inner_.list(prefix, start_after, limit, context);
   }
-  Result<void> remove(const std::string& key, const RequestContext& context) override {
-    return inner_.remove(key, context);
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override {
+    return inner_.remove(keys, context);
   }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
@@ -105,7 +105,7 @@ class CheckTest : public testing::Test {
   void put(const std::string& key, ByteView bytes) {
     ASSERT_TRUE(objects_.put_if_absent(key, bytes, test_context())) << key;
   }
-  void remove(const std::string& key) { ASSERT_TRUE(objects_.remove(key, test_context())); }
+  void remove(const std::string& key) { ASSERT_TRUE(objects_.remove({key}, test_context())); }
   Buffer get(const std::string& key) { return std::move(*objects_.get(key, {}, test_context())); }
   // Overwrites as no client of ours would.
   void replace(const std::string& key, ByteView bytes) {

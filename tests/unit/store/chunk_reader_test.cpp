@@ -167,7 +167,7 @@ TEST_F(ChunkReaderTest, bytes_that_are_not_those_of_the_id_are_corrupt_where_dig
   host_.environment().options.verify_digest = true;
   ChunkRef chunk = put(1);
   const ChunkRef other = put(2);
-  ASSERT_TRUE(store_.objects().remove(keys::chunk(chunk.id), test_context()));
+  ASSERT_TRUE(store_.objects().remove({keys::chunk(chunk.id)}, test_context()));
   const auto bytes_of_other = store_.objects().get(keys::chunk(other.id), {}, test_context()).value();
   ASSERT_TRUE(store_.objects().put_if_absent(keys::chunk(chunk.id), bytes_of_other.view(), test_context()));
   chunk.checksum = other.checksum;
@@ -176,7 +176,7 @@ TEST_F(ChunkReaderTest, bytes_that_are_not_those_of_the_id_are_corrupt_where_dig
 
 TEST_F(ChunkReaderTest, a_missing_chunk_says_what_to_do) {
   const ChunkRef chunk = put(1);
-  ASSERT_TRUE(store_.objects().remove(keys::chunk(chunk.id), test_context()));
+  ASSERT_TRUE(store_.objects().remove({keys::chunk(chunk.id)}, test_context()));
   const auto missing = read(chunk, 0, 100);
   EXPECT_EQ(missing.error().code(), Errc::not_found);
   EXPECT_NE(missing.error().message().find("cairnfs check"), std::string::npos);

@@ -95,7 +95,7 @@ TEST_F(DraftRecoveryTest, a_draft_whose_base_cannot_be_opened_now_stays_kept_for
   auto draft = host_->draft_over(version_of(id, 5 * kChunk));
   ASSERT_TRUE(draft->keep("x"));
   draft = nullptr;
-  ASSERT_TRUE(store_.objects().remove(keys::manifest(id), test_context()));
+  ASSERT_TRUE(store_.objects().remove({keys::manifest(id)}, test_context()));
   restart();
   EXPECT_TRUE(host_->recover().empty());
   ASSERT_TRUE(put_manifest(host_->world.environment(), manifest, test_context()));

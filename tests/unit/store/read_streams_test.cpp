@@ -39,8 +39,7 @@ TEST_F(ReadStreamsTest, mmap_sweep_is_recognised) {
   std::mt19937_64 random(test_seed());
   std::vector<uint64_t> windows;
   for (uint64_t i = 0; i < 64; ++i) windows.push_back(i * 512 * kKiB);
-  for (size_t i = 0; i + 4 <= windows.size(); i += 4)
-    std::shuffle(windows.begin() + i, windows.begin() + i + 4, random);
+  for (auto four = windows.begin(); four != windows.end(); four += 4) std::shuffle(four, four + 4, random);
   std::set<uint64_t> streams;
   ReadStreams::Position last;
   for (const uint64_t at : windows) {

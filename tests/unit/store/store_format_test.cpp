@@ -53,7 +53,7 @@ TEST_F(StoreFormatTest, second_init_leaves_the_first_store_alone) {
 
 TEST_F(StoreFormatTest, interrupted_init_can_be_repeated) {
   ASSERT_TRUE(init());
-  ASSERT_TRUE(objects_.remove(keys::kFormat, test_context()));
+  ASSERT_TRUE(objects_.remove({keys::kFormat}, test_context()));
   EXPECT_TRUE(init());
 }
 
