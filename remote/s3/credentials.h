@@ -47,10 +47,10 @@ class CredentialsProvider {
   virtual ~CredentialsProvider() = default;
 
   // Credentials that have not expired; cheap unless they must be fetched anew. `stale`: what the endpoint has just
-  // refused as expired, if it did; anything newer is an answer. Failures: permission_denied (there are none, and where was
-  // looked; or the source still holds what is stale; or it refuses us), unavailable, corrupt (the source's answer is
-  // garbage), deadline_exceeded, cancelled, invalid_argument (a file or variable that is malformed, or asks for something
-  // that this build does not do; the message names file, profile and the way out).
+  // refused as expired, if it did; anything newer is an answer. Failures: permission_denied (there are none, and where
+  // was looked; or the source still holds what is stale; or it refuses us), unavailable, corrupt (the source's answer
+  // is garbage), deadline_exceeded, cancelled, invalid_argument (a file or variable that is malformed, or asks for
+  // something that this build does not do; the message names file, profile and the way out).
   virtual Result<Credentials> credentials(const RequestContext& context, const Credentials* stale) = 0;
 };
 
@@ -60,11 +60,10 @@ class CredentialsProvider {
 // AWS_EC2_METADATA_DISABLED). The first link that is set up answers; if it fails, so does the chain. Every fetch walks
 // the chain from its start and reads all files again, so that rotated keys are found.
 //
-// Temporary credentials are fetched anew five minutes before they expire, by one caller while the others go on with what
-// they have. If that fails, they are used to their end: one warning is logged, and it is tried again every 30 seconds.
-// When there is nothing to go on with, one caller fetches and the others wait for its outcome, each no longer than its
-// own context allows.
-// Source: "Credential providers" of the AWS SDKs and Tools Reference Guide.
+// Temporary credentials are fetched anew five minutes before they expire, by one caller while the others go on with
+// what they have. If that fails, they are used to their end: one warning is logged, and it is tried again every 30
+// seconds. When there is nothing to go on with, one caller fetches and the others wait for its outcome, each no longer
+// than its own context allows. Source: "Credential providers" of the AWS SDKs and Tools Reference Guide.
 //
 // Ownership: `transport` and `clock` are borrowed and outlive this object.
 class CredentialChain final : public CredentialsProvider {

@@ -25,10 +25,12 @@ LinkAnswer environment_link(const CredentialChain::Options& options, HttpTranspo
     return NothingThere{"AWS_ACCESS_KEY_ID is not set"};
   }
   if (found.secret_access_key.empty()) {
-    return fail(Errc::invalid_argument, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not: set both or neither");
+    return fail(Errc::invalid_argument,
+                "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not: set both or neither");
   }
   if (found.access_key_id.empty()) {
-    return fail(Errc::invalid_argument, "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not: set both or neither");
+    return fail(Errc::invalid_argument,
+                "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not: set both or neither");
   }
   auto credentials = written_credentials(std::move(found), "AWS_ACCESS_KEY_ID and its companions");
   if (!credentials) return fail(std::move(credentials).error());

@@ -8,7 +8,8 @@ Result<HttpAnswer> send_briefly(HttpTransport& transport, HttpRequest request, s
   request.max_answer_bytes = kMaxAnswerBytes;
   auto answer = transport.send(request, context.no_longer_than(timeout));
   const bool timed_out = !answer && answer.error().code() == Errc::deadline_exceeded && context.remaining().count() > 0;
-  if (timed_out) return fail(Errc::unavailable, "no answer within {} s", std::chrono::duration<double>(timeout).count());
+  if (timed_out)
+    return fail(Errc::unavailable, "no answer within {} s", std::chrono::duration<double>(timeout).count());
   return answer;
 }
 

@@ -9,8 +9,8 @@
 
 namespace cairn {
 
-// Sends `request` and waits for at most `timeout`, however patient `context` is. Running into `timeout` is `unavailable`:
-// deadline_exceeded is left for the caller's own deadline. An answer may have 64 KiB.
+// Sends `request` and waits for at most `timeout`, however patient `context` is. Running into `timeout` is
+// `unavailable`: deadline_exceeded is left for the caller's own deadline. An answer may have 64 KiB.
 Result<HttpAnswer> send_briefly(HttpTransport& transport, HttpRequest request, std::chrono::milliseconds timeout,
                                 const RequestContext& context);
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::chrono::seconds kStsTimeout{10};
 
 bool is_region_name(std::string_view region) {
-  return std::ranges::all_of(region, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  return std::ranges::all_of(region,
+                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 std::string region_of(const CredentialChain::Options& options) {
