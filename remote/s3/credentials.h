@@ -1,17 +1,12 @@
-// Who we are to an S3-style endpoint, and where that is found out.
+// Who we are to an S3-style endpoint.
 #pragma once
 
-#include <condition_variable>
-#include <functional>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/request_context.h"
 #include "base/result.h"
-#include "remote/http/http_transport.h"
 
 namespace cairn {
 
@@ -25,22 +20,6 @@ struct Credentials {
   bool operator==(const Credentials&) const = default;
 };
 
-// What the chain looks at besides the network; tests give their own.
-struct CredentialEnvironment {
-  std::function<std::optional<std::string>(const std::string& name)> variable;  // getenv
-  std::string home;                                                             // for ~/.aws; empty: there is none
-  std::string instance_metadata_url = "http://169.254.169.254";
-  std::string container_metadata_url = "http://169.254.170.2";
-
-  static CredentialEnvironment of_this_process();
-
-  // The variable without white space around it: what orchestrators mount often ends in a line feed. Empty: it is not
-  // set, or blank.
-  [[nodiscard]] std::string setting(const std::string& name) const;
-  // The same for a path, where "~/" is the home directory.
-  [[nodiscard]] std::string path_setting(const std::string& name) const;
-};
-
 // Thread-safety: all methods may be called from any thread.
 class CredentialsProvider {
  public:
@@ -52,58 +31,6 @@ class CredentialsProvider {
   // is garbage), deadline_exceeded, cancelled, invalid_argument (a file or variable that is malformed, or asks for
   // something that this build does not do; the message names file, profile and the way out).
   virtual Result<Credentials> credentials(const RequestContext& context, const Credentials* stale) = 0;
-};
-
-// The usual chain, in the order of the AWS SDKs: AWS_ACCESS_KEY_ID and its companions; web identity
-// (AWS_WEB_IDENTITY_TOKEN_FILE, as EKS sets it); the profile (AWS_PROFILE or `profile`) of the shared credentials and
-// config files; the container's endpoint (AWS_CONTAINER_CREDENTIALS_*); the instance's (IMDSv2, unless
-// AWS_EC2_METADATA_DISABLED). The first link that is set up answers; if it fails, so does the chain. Every fetch walks
-// the chain from its start and reads all files again, so that rotated keys are found.
-//
-// Temporary credentials are fetched anew five minutes before they expire, by one caller while the others go on with
-// what they have. If that fails, they are used to their end: one warning is logged, and it is tried again every 30
-// seconds. When there is nothing to go on with, one caller fetches and the others wait for its outcome, each no longer
-// than its own context allows. Source: "Credential providers" of the AWS SDKs and Tools Reference Guide.
-//
-// Ownership: `transport` and `clock` are borrowed and outlive this object.
-class CredentialChain final : public CredentialsProvider {
- public:
-  struct Options {
-    std::string profile;  // empty: AWS_PROFILE, else "default"; named: keys and web identity of the environment are
-                          // passed over
-    std::string region;   // of the STS endpoint; empty: AWS_REGION, AWS_DEFAULT_REGION, else the global endpoint
-    CredentialEnvironment environment;
-  };
-  CredentialChain(Options options, HttpTransport& transport, const Clock& clock);
-  ~CredentialChain() override;
-
-  Result<Credentials> credentials(const RequestContext& context, const Credentials* stale) override;
-
-  // "profile 'training' of /root/.aws/credentials": for status; empty before the first success.
-  [[nodiscard]] std::string source() const;
-
- private:
-  struct Fetch;
-
-  [[nodiscard]] bool is_valid_locked() const;
-  [[nodiscard]] bool wants_refresh_locked() const;
-  // Fetches for everybody; drops `lock` meanwhile.
-  std::shared_ptr<Fetch> lead(std::unique_lock<std::mutex>& lock, const RequestContext& context);
-  // Waits for the fetch under way; nullptr: `context` ended first.
-  std::shared_ptr<Fetch> join(std::unique_lock<std::mutex>& lock, const RequestContext& context);
-  void note_locked(const Fetch& fetch);
-
-  const Options options_;
-  HttpTransport& transport_;
-  const Clock& clock_;
-  mutable std::mutex mutex_;  // never held over a link's work
-  std::condition_variable_any fetched_;
-  // Guarded by mutex_.
-  std::optional<Credentials> current_;
-  std::string source_;
-  std::shared_ptr<Fetch> under_way_;
-  SteadyTime no_refresh_before_{};
-  bool warned_ = false;  // of the refresh that fails; until one succeeds
 };
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-#include "remote/s3/credentials.h"
+#include "remote/s3/credential_chain.h"
 
 #include <pwd.h>
 #include <unistd.h>
