@@ -1,17 +1,22 @@
 #include "remote/open.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <thread>
 
 #include "remote/detached_object_store.h"
 #include "remote/directory_object_store.h"
+#include "remote/http/curl_transport.h"
+#include "remote/s3/credential_chain.h"
+#include "remote/s3/s3_object_store.h"
 
 namespace cairn {
 
 namespace {
 
 constexpr std::string_view kDirectoryScheme = "dir:";
+constexpr std::string_view kS3Scheme = "s3:";
 
 // Whether `url` begins like "s3:", "https:": a letter, then letters, digits, "+", "-", ".", then a colon.
 bool has_scheme(std::string_view url) {
@@ -22,7 +27,8 @@ bool has_scheme(std::string_view url) {
 
 Error unknown_url(const std::string& url) {
   if (has_scheme(url)) {
-    return {Errc::unsupported, fmt::format("store '{}': the schemes known here are: dir:PATH", url)};
+    return {Errc::unsupported,
+            fmt::format("store '{}': the schemes known here are: dir:PATH and s3://BUCKET/PREFIX", url)};
   }
   return {Errc::invalid_argument, fmt::format("'{}' is no store URL; for a directory write 'dir:{}'", url, url)};
 }
@@ -50,9 +56,29 @@ Result<std::unique_ptr<ObjectStore>> open_directory(DirectoryObjectStore::Option
   return fail(Errc::deadline_exceeded, "store dir:{}: its file system does not answer", path);
 }
 
+std::optional<std::string> environment_variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+Result<std::unique_ptr<ObjectStore>> open_s3(const std::string& url, const OpenObjectStoreOptions& options) {
+  auto location = parse_s3_url(url, environment_variable);
+  if (!location) return fail(std::move(location).error());
+  S3Client::Options client;
+  client.location = std::move(*location);
+  client.transport = std::make_unique<CurlTransport>(CurlTransport::Options{.ca_file = client.location.ca_file});
+  if (!client.location.anonymous) {
+    CredentialChain::Options chain{client.location.profile, client.location.region,
+                                   CredentialEnvironment::of_this_process()};
+    client.credentials = std::make_unique<CredentialChain>(std::move(chain), *client.transport, system_clock());
+  }
+  return std::make_unique<S3ObjectStore>(std::move(client), options.read_only, system_clock());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options) {
+  if (url.starts_with(kS3Scheme)) return open_s3(url, options);
   if (!url.starts_with(kDirectoryScheme)) return fail(unknown_url(url));
   auto path = absolute_path(url.substr(kDirectoryScheme.size()));
   if (!path) return fail(std::move(path).error());

@@ -19,10 +19,11 @@ struct OpenObjectStoreOptions {
   std::chrono::nanoseconds timeout{std::chrono::seconds(30)};
 };
 
-// "dir:PATH"; a relative PATH is seen from the current directory, now. The store's calls are detached: none outlasts
-// its context. Nothing is retried, limited or counted yet: that is what RemoteStack is for. Failures: invalid_argument
-// (no URL), unsupported (a scheme this build does not know), deadline_exceeded (the
-//   directory's file system hangs), and those of the store's open.
+// "dir:PATH": a relative PATH is seen from the current directory, now; the calls are detached, so that none outlasts
+// its context. "s3://BUCKET/PREFIX?…": see remote/s3/s3_location.h; nothing is asked of the endpoint yet. Nothing is
+// retried, limited or counted yet: that is what RemoteStack is for. Failures: invalid_argument (no URL), unsupported (a
+// scheme this build does not know), deadline_exceeded (the directory's file system hangs), and those of the store's
+// open.
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options);
 
 // A store with all its decorators, as a daemon uses it: retried( limited( metered( bare ))). A retry waits outside the

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "remote/s3/credentials.h"
 
 namespace cairn {

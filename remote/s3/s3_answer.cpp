@@ -5,6 +5,8 @@
 #include <pugixml.hpp>
 #include <sstream>
 
+#include "remote/s3/percent_encoding.h"
+
 namespace cairn {
 
 namespace {
@@ -28,24 +30,16 @@ Error not_an_answer(std::string_view operation) {
   return {Errc::unavailable, fmt::format("what came back is no answer to {}; is the endpoint right?", operation)};
 }
 
-std::string percent_decoded(std::string_view text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    std::byte byte{};
-    if (text[i] == '%' && from_hex(text.substr(i + 1, 2), {&byte, 1})) {
-      decoded += static_cast<char>(byte);
-      i += 2;
-    } else {
-      decoded += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return decoded;
+// A key in a listing with encoding-type=url. Empty: malformed.
+std::string decoded_key(std::string key) {
+  std::ranges::replace(key, '+', ' ');
+  return percent_decode(key).value_or("");
 }
 
 Result<ObjectInfo> parse_object(const pugi::xml_node& node, bool is_encoded) {
   ObjectInfo object;
   object.key = node.child_value("Key");
-  if (is_encoded) object.key = percent_decoded(object.key);
+  if (is_encoded) object.key = decoded_key(std::move(object.key));
   const std::string_view size = node.child_value("Size");
   const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), object.size_bytes);
   if (object.key.empty() || error != std::errc() || end != size.data() + size.size()) {

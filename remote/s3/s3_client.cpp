@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "remote/s3/percent_encoding.h"
 
 namespace cairn {
 

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "base/bytes.h"
 #include "remote/object_rules.h"
-#include "remote/s3/sigv4.h"
+#include "remote/s3/percent_encoding.h"
 
 namespace cairn {
 
@@ -17,23 +16,6 @@ constexpr std::string_view kParameters = "endpoint, region, style, profile, anon
 
 using Parameters = std::map<std::string, std::string, std::less<>>;
 
-Result<std::string> percent_decode(std::string_view text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    std::byte byte{};
-    if (!from_hex(text.substr(i + 1, 2), {&byte, 1})) {
-      return fail(Errc::invalid_argument, "'%' must be followed by two hexadecimal digits, as in %2F");
-    }
-    decoded += static_cast<char>(byte);
-    i += 2;
-  }
-  return decoded;
-}
-
 Result<Parameters> parse_parameters(std::string_view query) {
   Parameters parameters;
   while (!query.empty()) {
@@ -43,7 +25,7 @@ Result<Parameters> parse_parameters(std::string_view query) {
     if (equals == std::string_view::npos) return fail(Errc::invalid_argument, "parameters are name=value");
     const std::string name(pair.substr(0, equals));
     auto value = percent_decode(pair.substr(equals + 1));
-    if (!value) return fail(std::move(value).error());
+    if (!value) return fail(Errc::invalid_argument, "{}: two hexadecimal digits must follow '%', as in %2F", name);
     constexpr std::array kNames = {"endpoint", "region", "style", "profile", "anonymous", "ca"};
     if (std::ranges::find(kNames, name) == kNames.end()) {
       return fail(Errc::invalid_argument, "no parameter '{}'; there are: {}", name, kParameters);

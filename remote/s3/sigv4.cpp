@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "remote/s3/percent_encoding.h"
 
 namespace cairn {
 
@@ -74,23 +75,6 @@ Mac signing_key(const std::string& secret, std::string_view date, const SigningS
 }
 
 }  // namespace
-
-std::string percent_encode(std::string_view text, bool keep_slashes) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string encoded;
-  encoded.reserve(text.size());
-  for (const char c : text) {
-    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~' || (keep_slashes && c == '/');
-    if (plain) {
-      encoded += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      encoded += {'%', kDigits[byte >> 4], kDigits[byte & 0xf]};
-    }
-  }
-  return encoded;
-}
 
 std::string canonical_query(const QueryParameters& query) {
   std::vector<std::string> pairs;

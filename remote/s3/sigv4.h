@@ -30,9 +30,6 @@ struct SigningScope {
   std::string service = "s3";
 };
 
-// "a b/c" -> "a%20b%2Fc": every byte but A-Z a-z 0-9 - . _ ~ and, if wanted, "/".
-std::string percent_encode(std::string_view text, bool keep_slashes);
-
 // "a=1&b=x%20y": sorted and encoded as the signature has it, so that the URL can be written the same.
 std::string canonical_query(const QueryParameters& query);
 

@@ -1,0 +1,16 @@
+// Text in URLs (RFC 3986), in the one way that signatures allow.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cairn {
+
+// "a b/c" -> "a%20b%2Fc": every byte but A-Z a-z 0-9 - . _ ~ and, if wanted, "/".
+std::string percent_encode(std::string_view text, bool keep_slashes);
+
+// And back, digits in either case. nullopt: a "%" that two hexadecimal digits do not follow.
+std::optional<std::string> percent_decode(std::string_view text);
+
+}  // namespace cairn
