@@ -102,7 +102,7 @@ Result<int> run_check(const CheckCommand& command, const Streams& streams) {
 void add_check(CLI::App& app, const Streams& streams, Action& chosen) {
   CLI::App* command = app.add_subcommand("check", "Verify a store");
   const auto options = std::make_shared<CheckCommand>();
-  command->add_option("store", options->url, "Which: dir:PATH")->required()->type_name("STORE");
+  command->add_option("store", options->url, "Which: dir:PATH or s3://BUCKET/PREFIX")->required()->type_name("STORE");
   command->add_flag("--read-data", options->read_data, "Fetch, decode and verify every chunk");
   command->add_flag("--json", options->json, "Print the report as JSON");
   command->footer(kHelp);

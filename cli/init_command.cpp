@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/values.h"
+#include "remote/atomic_create_proof.h"
 #include "remote/open.h"
 #include "store/store_format.h"
 
@@ -11,10 +12,11 @@ constexpr std::chrono::minutes kTimeout{2};
 
 constexpr const char* kHelp =
     "A store is everything under one URL. dir:PATH is a directory, local or on a shared file system; it is made if it "
-    "is "
-    "not there and must be empty if it is.\n\n"
+    "is not there and must be empty if it is. s3://BUCKET/PREFIX is in a bucket that exists; ?endpoint=URL says where "
+    "if not at AWS, and docs/s3.md what else can follow. The endpoint must honour conditional PUTs: init finds out.\n\n"
     "Examples:\n"
     "  cairnfs init dir:/srv/models\n"
+    "  cairnfs init 's3://models/team?endpoint=https://s3.example.com&region=eu'\n"
     "  cairnfs init dir:/mnt/nfs/ckpt --keep-versions 16 --keep-deleted 7d\n";
 
 struct InitOptions {
@@ -28,18 +30,24 @@ Result<int> init(const InitOptions& options, const Streams& streams) {
   if (options.chunk_size > std::numeric_limits<uint32_t>::max()) {
     return fail(Errc::invalid_argument, "--chunk-size: at most 4MiB");
   }
-  const Result<std::unique_ptr<ObjectStore>> objects = open_object_store(options.url, {.create = true});
-  if (!objects) return fail(objects.error());
+  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(options.url, {.create = true});
+  if (!bare) return fail(bare.error());
+  KernelRandom random;
+  RemoteStack remote(std::move(*bare), {}, system_clock(), random);
+  ObjectStore& objects = remote.objects();
+  const auto context = RequestContext::within(kTimeout, Cause::maintenance);
+  if (wants_atomic_create_proof(options.url)) {
+    const Result<void> proven = prove_atomic_create(objects, random, context);
+    if (!proven) return fail(proven.error());
+  }
   StoreFormat wanted;
   wanted.chunk_size = static_cast<uint32_t>(options.chunk_size);
   wanted.keep_versions = options.keep_versions;
   wanted.keep_deleted_seconds =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(options.keep_deleted).count());
-  KernelRandom random;
-  const Result<StoreFormat> made =
-      init_store(**objects, wanted, system_clock(), random, RequestContext::within(kTimeout, Cause::maintenance));
+  const Result<StoreFormat> made = init_store(objects, wanted, system_clock(), random, context);
   if (!made) return fail(made.error());
-  streams.out << fmt::format("{} is a store now: id {}, chunks of {}\n", (*objects)->describe(), made->store_id,
+  streams.out << fmt::format("{} is a store now: id {}, chunks of {}\n", objects.describe(), made->store_id,
                              human_bytes(made->chunk_size));
   return 0;
 }
@@ -49,7 +57,7 @@ Result<int> init(const InitOptions& options, const Streams& streams) {
 void add_init(CLI::App& app, const Streams& streams, Action& chosen) {
   CLI::App* command = app.add_subcommand("init", "Make a store");
   const auto options = std::make_shared<InitOptions>();
-  command->add_option("store", options->url, "Where: dir:PATH")->required()->type_name("STORE");
+  command->add_option("store", options->url, "Where: dir:PATH or s3://BUCKET/PREFIX")->required()->type_name("STORE");
   add_parsed_option(*command, "--chunk-size", options->chunk_size, parse_size,
                     "Plain bytes in a chunk, a power of two from 64KiB to 4MiB; fixed for ever [4MiB]")
       ->type_name("SIZE");

@@ -14,6 +14,7 @@
 #include "cli/unmount.h"
 #include "cli/values.h"
 #include "fs/fuse/mount_check.h"
+#include "remote/atomic_create_proof.h"
 
 namespace cairn {
 
@@ -97,11 +98,35 @@ Result<FoundStore> find_store(const std::string& url, const Settings& settings, 
     return fail(Errc::not_found, "{}: to make a new store there, `cairnfs init {}`", objects.error().message(), url);
   }
   if (!objects) return fail(objects.error());
-  Result<StoreFormat> format = open_store_format(**objects, RequestContext::within(settings.mount_timeout));
+  KernelRandom random;
+  RemoteStack remote(std::move(*objects), {}, system_clock(), random);
+  Result<StoreFormat> format = open_store_format(remote.objects(), RequestContext::within(settings.mount_timeout));
   if (!format) return fail(format.error());
   found.format = std::move(*format);
-  found.url = (*objects)->describe();
+  found.url = remote.objects().describe();
   return found;
+}
+
+// Before this host's first write to a store: see prove_atomic_create. Without the right to write there is no harm.
+Result<void> prove_store_once(FoundStore& store, const Settings& settings, const std::string& cache_dir,
+                              const Streams& streams) {
+  const std::string marker = cache_dir + "/proven-" + store.format.store_id;
+  if (store.read_only || !wants_atomic_create_proof(store.url) || std::filesystem::exists(marker)) return {};
+  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(store.url, {});
+  if (!bare) return fail(bare.error());
+  KernelRandom random;
+  RemoteStack remote(std::move(*bare), {}, system_clock(), random);
+  const auto context = RequestContext::within(settings.mount_timeout, Cause::maintenance);
+  const Result<void> proven = prove_atomic_create(remote.objects(), random, context);
+  if (proven) {
+    std::ofstream(marker) << store.url << "\n";
+  } else if (proven.error().code() == Errc::permission_denied) {
+    store.read_only = true;
+    streams.err << "cairnfs: mount: " << proven.error().message() << ": mounting read-only\n";
+  } else {
+    return proven;
+  }
+  return {};
 }
 
 Result<std::string> make_cache_directory(const Settings& settings, const FoundStore& store,
@@ -138,11 +163,13 @@ Result<MountPlan> plan_mount(const MountArguments& arguments, const Streams& str
   const Result<void> usable = check_mountpoint(mountpoint, options.nonempty);
   if (!usable) return fail(usable.error());
   mountpoint = std::filesystem::canonical(mountpoint).string();
-  const Result<FoundStore> store = find_store(arguments.store, *settings, streams);
+  Result<FoundStore> store = find_store(arguments.store, *settings, streams);
   if (!store) return fail(store.error());
-  settings->read_only = store->read_only;
   const Result<std::string> cache_dir = make_cache_directory(*settings, *store, mountpoint, streams);
   if (!cache_dir) return fail(cache_dir.error());
+  const Result<void> proven = prove_store_once(*store, *settings, *cache_dir, streams);
+  if (!proven) return fail(proven.error());
+  settings->read_only = store->read_only;
   const Result<std::string> log_file = choose_log_file(arguments, *settings, *cache_dir, streams);
   if (!log_file) return fail(log_file.error());
 
@@ -235,7 +262,9 @@ void add_settings(CLI::App& command, const std::shared_ptr<MountArguments>& argu
 void add_mount(CLI::App& app, const Streams& streams, Action& chosen) {
   CLI::App* command = app.add_subcommand("mount", "Mount a store");
   const auto arguments = std::make_shared<MountArguments>();
-  command->add_option("store", arguments->store, "Which: dir:PATH")->required()->type_name("STORE");
+  command->add_option("store", arguments->store, "Which: dir:PATH or s3://BUCKET/PREFIX")
+      ->required()
+      ->type_name("STORE");
   command->add_option("mountpoint", arguments->mountpoint, "An empty directory")->required()->type_name("MOUNTPOINT");
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in front and log to the terminal; ^C unmounts");
   command->add_option("-o", arguments->options, "Mount options as in /etc/fstab, separated by commas; may be repeated")

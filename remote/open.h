@@ -26,6 +26,10 @@ struct OpenObjectStoreOptions {
 // open.
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options);
 
+// Whether a promise that everything rests on is somebody else's to keep, so that prove_atomic_create should look: an
+// endpoint's, not this machine's kernel's.
+[[nodiscard]] bool wants_atomic_create_proof(const std::string& url);
+
 // A store with all its decorators, as a daemon uses it: retried( limited( metered( bare ))). A retry waits outside the
 // limit, and what is measured is the store itself, not the queue before it.
 // Thread-safety: objects() and its users may be called from any thread.
