@@ -25,31 +25,44 @@ size_t LimitedObjectStore::waiting() const {
   return queue_.size();
 }
 
-bool LimitedObjectStore::is_turn_of(const Ticket& ticket) const {
-  if (operations_ >= limits_.operations || ticket != *queue_.begin()) return false;
-  return !is_background(ticket.rank) || background_operations_ < limits_.background_operations;
+size_t LimitedObjectStore::window() const {
+  const std::lock_guard lock(mutex_);
+  return window_.size();
 }
 
-Result<void> LimitedObjectStore::enter(const RequestContext& context) {
+bool LimitedObjectStore::is_turn_of(const Ticket& ticket) const {
+  if (!window_.has_room() || ticket != *queue_.begin()) return false;
+  const size_t background = limits_.background_operations * window_.size() / limits_.operations;
+  return !is_background(ticket.rank) || background_operations_ < std::max<size_t>(background, 1);
+}
+
+Result<uint64_t> LimitedObjectStore::enter(const RequestContext& context) {
   std::unique_lock lock(mutex_);
   const Ticket ticket{rank_of(context.cause), next_number_++};
   queue_.insert(ticket);
   const bool admitted = turn_.wait_until(lock, context.stop, context.deadline, [&] { return is_turn_of(ticket); });
   queue_.erase(ticket);
+  uint64_t request = 0;
   if (admitted) {
-    ++operations_;
+    request = window_.begin();
     if (is_background(ticket.rank)) ++background_operations_;
   }
   turn_.notify_all();  // whoever is first in the queue now may fit as well
-  if (admitted) return {};
+  if (admitted) return request;
   const Errc why = context.stop.stop_requested() ? Errc::cancelled : Errc::deadline_exceeded;
-  return fail(why, "waited for {} other operations of this store", operations_);
+  return fail(why, "waited for {} other operations of this store", window_.under_way());
 }
 
-void LimitedObjectStore::leave(Cause cause) {
+void LimitedObjectStore::leave(uint64_t request, Cause cause, const Error* error) {
   {
     const std::lock_guard lock(mutex_);
-    --operations_;
+    if (error == nullptr) {
+      window_.end_well(request);
+    } else if (error->code() == Errc::unavailable) {
+      window_.end_congested(request);
+    } else {
+      window_.end_neutral();
+    }
     if (is_background(rank_of(cause))) --background_operations_;
   }
   turn_.notify_all();
@@ -57,9 +70,10 @@ void LimitedObjectStore::leave(Cause cause) {
 
 template <class Call>
 auto LimitedObjectStore::in_turn(const RequestContext& context, Call call) -> decltype(call()) {
-  if (auto entered = enter(context); !entered) return fail(std::move(entered).error());
+  const auto entered = enter(context);
+  if (!entered) return fail(entered.error());
   auto result = call();
-  leave(context.cause);
+  leave(*entered, context.cause, result ? nullptr : &result.error());
   return result;
 }
 

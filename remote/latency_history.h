@@ -1,0 +1,33 @@
+// How long requests of one kind took of late.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cairn {
+
+// Thread-safety: all methods may be called from any thread.
+class LatencyHistory {
+ public:
+  static constexpr size_t kRemembered = 64;
+  static constexpr size_t kEnough = 16;
+
+  void add(std::string_view kind, std::chrono::nanoseconds took);
+  // What nine of the last ten did not exceed; nullopt while too few are known.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> ninth_decile(std::string_view kind) const;
+
+ private:
+  struct Recent {
+    std::array<std::chrono::nanoseconds, kRemembered> took{};
+    size_t count = 0;  // of all; the last kRemembered are kept
+  };
+  mutable std::mutex mutex_;
+  std::map<std::string, Recent, std::less<>> kinds_;  // guarded by mutex_; a handful: first names of keys
+};
+
+}  // namespace cairn
