@@ -22,11 +22,12 @@ tl::unexpected<Error> refused(const HttpAnswer& answer, std::string_view what) {
   return fail(error_of(answer, parse_complaint(answer)).in(what));
 }
 
-// "bytes=0-9", "bytes=10-"; empty: all of it.
+// "bytes=0-9", "bytes=10-"; empty: all of it. No number is larger than an object may be: endpoints overflow.
 std::string range_header(const ByteRange& range) {
   if (range.offset == 0 && !range.length) return {};
-  if (!range.length) return fmt::format("bytes={}-", range.offset);
-  return fmt::format("bytes={}-{}", range.offset, range.offset + *range.length - 1);
+  const uint64_t begin = std::min(range.offset, kMaxObjectBytes);
+  if (!range.length || *range.length > kMaxObjectBytes - begin) return fmt::format("bytes={}-", begin);
+  return fmt::format("bytes={}-{}", begin, begin + *range.length - 1);
 }
 
 // The part of an answer that was asked for: endpoints may ignore the range and send everything.

@@ -6,6 +6,7 @@
 #include "remote/memory_object_store.h"
 #include "remote/open.h"
 #include "tests/support/faulty_object_store.h"
+#include "tests/support/s3_store.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {
@@ -107,9 +108,64 @@ class WholeStack final : public ObjectStoreSubject {
   RemoteStack stack_{open_by_url(directory_), {}, system_clock(), random_};
 };
 
+// Both gets of a race may be the answer.
+class Hedged final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return store_; }
+
+ private:
+  MemoryObjectStore inner_;
+  HedgedObjectStore store_{inner_, {.factor = 1, .least_wait = {}, .gets_per_hedge = 1}, system_clock()};
+};
+
+class OnS3 final : public ObjectStoreSubject {
+ public:
+  ObjectStore& store() override { return *store_; }
+
+ private:
+  HostileHttpServer server_;
+  std::unique_ptr<ObjectStore> store_ = open_s3_store(server_);
+};
+
+// Of eleven requests three go wrong, each in a way that says nothing about whether it happened.
+class OnFaultyS3 final : public ObjectStoreSubject {
+ public:
+  OnFaultyS3() {
+    constexpr uint64_t kRequests = 3000;
+    for (uint64_t nth = 3; nth < kRequests; nth += 11) {
+      server_.add({.nth = nth, .delivery = HttpDelivery::close, .happens = true});
+      server_.add({.nth = nth + 3, .reply = s3_error(503, "SlowDown")});
+      server_.add({.nth = nth + 6, .delivery = HttpDelivery::close_half_way});
+    }
+  }
+  ObjectStore& store() override { return store_; }
+
+ private:
+  HostileHttpServer server_;
+  std::unique_ptr<ObjectStore> bare_ = open_s3_store(server_);
+  SeededRandom random_{test_seed()};
+  RetryingObjectStore store_{*bare_, {.attempts = 100, .budget = 10'000}, random_, do_not_wait};
+};
+
+class OnRgw final : public ObjectStoreSubject {
+ public:
+  explicit OnRgw(const S3Server& server)
+      : store_(open_s3_store(server, fmt::format("conformance/{:016x}", KernelRandom().next_u64()))) {}
+  ObjectStore& store() override { return *store_; }
+
+ private:
+  std::unique_ptr<ObjectStore> store_;
+};
+
 template <class Subject>
 ObjectStoreKind kind(std::string name) {
   return {std::move(name), [] { return std::make_unique<Subject>(); }};
+}
+
+Result<std::unique_ptr<ObjectStoreSubject>> make_on_rgw() {
+  const auto server = find_s3_server();
+  if (!server) return fail(server.error());
+  return std::make_unique<OnRgw>(*server);
 }
 
 }  // namespace
@@ -122,6 +178,10 @@ std::vector<ObjectStoreKind> object_store_kinds() {
           kind<Detached>("detached"),
           kind<Faultless>("faulty_without_faults"),
           kind<RetryingOverFaults>("retrying_over_faults"),
+          kind<Hedged>("hedged"),
+          kind<OnS3>("s3"),
+          kind<OnFaultyS3>("retrying_over_faulty_s3"),
+          {"rgw", make_on_rgw},
           kind<WholeStack>("retrying_limited_metered_detached_directory")};
 }
 

@@ -20,7 +20,7 @@ class ObjectStoreSubject {
 
 struct ObjectStoreKind {
   std::string name;
-  std::function<std::unique_ptr<ObjectStoreSubject>()> make;
+  std::function<Result<std::unique_ptr<ObjectStoreSubject>>()> make;  // a failure's message is the reason to skip
 };
 
 // How gtest prints one.

@@ -13,6 +13,12 @@ namespace cairn {
 
 class ObjectStoreSuite : public testing::TestWithParam<ObjectStoreKind> {
  protected:
+  void SetUp() override {
+    auto subject = GetParam().make();
+    if (!subject) GTEST_SKIP() << subject.error().message();
+    subject_ = std::move(*subject);
+  }
+
   ObjectStore& store() { return subject_->store(); }
 
   Result<void> put(const std::string& key, std::string_view text) {
@@ -40,7 +46,7 @@ class ObjectStoreSuite : public testing::TestWithParam<ObjectStoreKind> {
   }
 
  private:
-  std::unique_ptr<ObjectStoreSubject> subject_ = GetParam().make();
+  std::unique_ptr<ObjectStoreSubject> subject_;
 };
 
 // The code of a Result's error; Errc is printed by its name.
