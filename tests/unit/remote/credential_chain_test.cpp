@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "tests/support/gate.h"
 #include "tests/unit/remote/credential_world.h"
 
@@ -229,7 +230,8 @@ TEST_F(CredentialChainTest, when_the_fetching_caller_is_cancelled_a_waiting_one_
 }
 
 TEST_F(CredentialChainTest, a_failed_renewal_keeps_the_old_credentials_and_warns_once) {
-  world_.set_instance("one", "unlucky-role");
+  const std::string role = fmt::format("unlucky-{:x}", KernelRandom().next_u64());  // the log is the whole process's
+  world_.set_instance("one", role);
   const auto chain = world_.chain();
   EXPECT_EQ(id_of(*chain), "one-id");
   world_.http.on("PUT", kImdsToken, 500, "hush");
@@ -239,7 +241,7 @@ TEST_F(CredentialChainTest, a_failed_renewal_keeps_the_old_credentials_and_warns
     world_.clock.advance(std::chrono::seconds(31));
   }
   EXPECT_EQ(fetches(), 4);
-  EXPECT_EQ(warnings_about("unlucky-role"), 1);
+  EXPECT_EQ(warnings_about(role), 1);
   world_.clock.advance(std::chrono::minutes(5));
   EXPECT_THAT(id_of(*chain), HasSubstr("HTTP 500"));
 }
