@@ -267,6 +267,11 @@ class CurlTransport::Session {
     if (code == CURLE_UNSUPPORTED_PROTOCOL && detail.find("HTTP/0.9") != std::string_view::npos) {
       return {Errc::unavailable, "the answer is not HTTP"};
     }
+    long os_errno = 0;  // NOLINT: curl's type
+    curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_errno);
+    if (code == CURLE_COULDNT_CONNECT && os_errno != 0) {
+      message += fmt::format(" ({})", std::strerror(static_cast<int>(os_errno)));
+    }
     if (code == CURLE_PEER_FAILED_VERIFICATION) message += " (a certificate authority of your own: ca=FILE)";
     return {code_of(code), std::move(message)};
   }
