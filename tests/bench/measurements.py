@@ -4,8 +4,9 @@ import os
 import shutil
 
 import file_work
+from process import seconds
 from report import Row
-from subject import Subject, seconds
+from subject import Subject
 
 SMALL_FILES = 2000
 DIRECTORY_FILES = 64

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import statistics
 
 
@@ -56,3 +57,18 @@ def _cells(row: Row) -> tuple:
 def as_json(rows: list, facts: dict) -> str:
     measured = [dataclasses.asdict(row) | {"ratio": row.ratio, "reached": row.reached} for row in rows]
     return json.dumps({"facts": facts, "rows": measured}, indent=2)
+
+
+def publish(rows: list, facts: dict, json_file: str | None) -> None:
+    """The table on standard output, and every sample in json_file; "-" is standard output, without the table."""
+    if json_file != "-":
+        print(as_table(rows, facts))
+    if json_file:
+        text = as_json(rows, facts)
+        print(text) if json_file == "-" else pathlib.Path(json_file).write_text(text + "\n")
+
+
+def chosen(measurements: list, only: str) -> list:
+    """Those whose name has one of the words in `only`, "WORD,WORD"; all of them if there is none."""
+    words = [word for word in only.split(",") if word]
+    return [m for m in measurements if not words or any(word in m.__name__ for word in words)]
