@@ -1,7 +1,9 @@
 """The same work for a mounted and a local file: what programs do to checkpoints."""
 
+import json
 import mmap
 import os
+import struct
 import threading
 
 BUFFER_BYTES = 1 << 20
@@ -37,6 +39,14 @@ def sweep_mapping(path) -> None:
                 piece.release()
 
 
+def load_one_tensor(path, name: str) -> bytes:
+    """What safetensors' `safe_open(path).get_tensor(name)` does: the header is read, one stretch of the mapping copied."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapping:
+        header_bytes, = struct.unpack("<Q", mapping[:8])
+        begin, end = json.loads(mapping[8:8 + header_bytes])[name]["data_offsets"]
+        return mapping[8 + header_bytes + begin:8 + header_bytes + end]
+
+
 def read_randomly(path, offsets, size_bytes: int) -> None:
     buffer = bytearray(size_bytes)
     fd = os.open(path, os.O_RDONLY)
@@ -45,6 +55,15 @@ def read_randomly(path, offsets, size_bytes: int) -> None:
             os.preadv(fd, [buffer], offset)
     finally:
         os.close(fd)
+
+
+def read_files_in_parallel(paths) -> None:
+    """A reader for each, all at once."""
+    threads = [threading.Thread(target=read_sequentially, args=(path,)) for path in paths]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def read_in_parallel(path, size_bytes: int, readers: int) -> None:

@@ -74,11 +74,11 @@ def effort_of_daemon(pid: int, action, limit_s: float) -> Effort:
     return Effort(duration, settled_cpu_seconds(pid) - cpu_before)
 
 
-def effort_of_command(*command, limit_s: float) -> tuple:
+def effort_of_command(*command, limit_s: float, environment: dict | None = None) -> tuple:
     """(Effort, output) of a program, waited for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.perf_counter()
-    output = run(*command, timeout_s=limit_s)
+    output = run(*command, timeout_s=limit_s, environment=environment)
     duration = time.perf_counter() - begin
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Effort(duration, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), output

@@ -1,6 +1,7 @@
 """What is measured: a store, its mount, and a plain directory beside it on the same disk."""
 
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -51,11 +52,12 @@ class Subject:
                 raise
 
     def add(self, name: str, pieces) -> None:
-        """The same bytes into both."""
+        """The same bytes into both, and nothing left to be written while a clock runs."""
         with open(self.local / name, "wb") as local, open(self.mounted / name, "wb") as mounted:
             for piece in pieces:
                 local.write(piece)
                 mounted.write(piece)
+            os.fsync(local.fileno())
 
     def run(self, *arguments: str) -> str:
         return process.run(self.cairnfs, *arguments, environment=self._environment)
