@@ -26,24 +26,30 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(size_t size_bytes)
-      : data_(std::make_unique_for_overwrite<std::byte[]>(size_bytes)), size_(size_bytes) {}
+      : memory_(std::make_unique_for_overwrite<std::byte[]>(size_bytes)), size_(size_bytes) {}
   static Buffer copy_of(ByteView bytes) {
     Buffer buffer(bytes.size());
     if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
     return buffer;
   }
 
-  [[nodiscard]] std::byte* data() { return data_.get(); }
-  [[nodiscard]] const std::byte* data() const { return data_.get(); }
+  [[nodiscard]] std::byte* data() { return memory_.get() + begin_; }
+  [[nodiscard]] const std::byte* data() const { return memory_.get() + begin_; }
   [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] ByteView view() const { return {data_.get(), size_}; }
-  [[nodiscard]] MutableByteView mutable_view() { return {data_.get(), size_}; }
+  [[nodiscard]] ByteView view() const { return {data(), size_}; }
+  [[nodiscard]] MutableByteView mutable_view() { return {data(), size_}; }
   // Forgets the bytes past `size_bytes` (<= size()); the memory stays allocated.
   void shrink_to(size_t size_bytes) { size_ = size_bytes; }
+  // The same for its first `size_bytes` (<= size()): the rest is not moved.
+  void drop_front(size_t size_bytes) {
+    begin_ += size_bytes;
+    size_ -= size_bytes;
+  }
 
  private:
-  std::unique_ptr<std::byte[]> data_;
+  std::unique_ptr<std::byte[]> memory_;
+  size_t begin_ = 0;
   size_t size_ = 0;
 };
 

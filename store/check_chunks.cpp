@@ -110,13 +110,14 @@ void ChunkCheck::confirm_missing(const Use& use) {
 }
 
 Result<uint64_t> ChunkCheck::read_and_check(const Use& use) {
-  const auto object = objects_.get(keys::chunk(use.id), {}, context_);
+  auto object = objects_.get(keys::chunk(use.id), {}, context_);
   if (!object) return fail(object.error());
-  const auto plain = decode_chunk(object->view(), use.size);
+  const uint64_t object_bytes = object->size();
+  const auto plain = decode_chunk(std::move(*object), use.size);
   if (!plain) return fail(plain.error());
   if (sha256(plain->view()) != use.id) return fail(Errc::corrupt, "its bytes are not those that its name says");
   if (xxh3_128(plain->view()) != use.checksum) return fail(Errc::corrupt, "the manifest has another checksum for it");
-  return object->size();
+  return object_bytes;
 }
 
 void ChunkCheck::verify(const Use& use) {

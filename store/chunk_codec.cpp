@@ -182,9 +182,10 @@ bool width_fits(const Header& header) {
   return header.width == 2 || header.width == 4 || header.width == 8;
 }
 
-Result<Buffer> decode_raw(ByteView payload, uint32_t expected_size) {
-  if (payload.size() != expected_size) return fail(Errc::corrupt, "raw chunk of {} bytes", payload.size());
-  return Buffer::copy_of(payload);
+Result<Buffer> decode_raw(Buffer object, uint32_t expected_size) {
+  object.drop_front(kChunkHeaderBytes);
+  if (object.size() != expected_size) return fail(Errc::corrupt, "raw chunk of {} bytes", object.size());
+  return object;
 }
 
 Result<Buffer> decode_zstd(ByteView payload, size_t width, uint32_t expected_size) {
@@ -208,15 +209,15 @@ Buffer encode_chunk(ByteView plain, int compression_level) {
   return encode_raw(plain);
 }
 
-Result<Buffer> decode_chunk(ByteView object, uint32_t expected_size) {
-  const auto header = read_header(object);
+Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size) {
+  const auto header = read_header(object.view());
   if (!header) return fail(header.error());
   if (header->plain_bytes != expected_size || !width_fits(*header)) {
     return fail(Errc::corrupt, "a chunk of {} bytes where {} belong", header->plain_bytes, expected_size);
   }
-  const ByteView payload = object.subspan(kChunkHeaderBytes);
+  const ByteView payload = object.view().subspan(kChunkHeaderBytes);
   switch (header->encoding) {
-    case ChunkEncoding::raw: return decode_raw(payload, expected_size);
+    case ChunkEncoding::raw: return decode_raw(std::move(object), expected_size);
     case ChunkEncoding::zstd:
     case ChunkEncoding::planes_zstd: return decode_zstd(payload, header->width, expected_size);
   }

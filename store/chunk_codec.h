@@ -21,8 +21,9 @@ enum class ChunkEncoding : uint8_t {
 // saving is worth a decode. The element width is found by sampling the bytes. Deterministic for one zstd version.
 Buffer encode_chunk(ByteView plain, int compression_level);
 
-// Plain bytes from an object; `expected_size` comes from the manifest. Verifies grammar and size only: digests are the
-// caller's. Safe on hostile bytes. Failures: corrupt, unsupported (an encoding of a newer version).
-Result<Buffer> decode_chunk(ByteView object, uint32_t expected_size);
+// Plain bytes from an object; `expected_size` comes from the manifest. Raw ones stay where they are. Verifies grammar
+// and size only: digests are the caller's. Safe on hostile bytes. Failures: corrupt, unsupported (an encoding of a
+// newer version).
+Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size);
 
 }  // namespace cairn

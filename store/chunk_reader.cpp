@@ -289,7 +289,7 @@ Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestConte
   counters.fetched_bytes += object->size();
   if (context.cause == Cause::prefetch) ++counters.chunks_prefetched;
 
-  auto plain = decode_chunk(object->view(), chunk.size);
+  auto plain = decode_chunk(std::move(*object), chunk.size);
   auto verified = plain ? verify(chunk, plain->view()) : Result<void>(fail(plain.error()));
   if (verified) return plain;
   if (verified.error().code() == Errc::corrupt) ++counters.corrupt_objects;

@@ -41,7 +41,7 @@ class Golden : public testing::Test {
 };
 
 std::string plain_of(std::string_view object, uint32_t size) {
-  const auto plain = decode_chunk(as_bytes(object), size);
+  const auto plain = decode_chunk(Buffer::copy_of(as_bytes(object)), size);
   return plain ? std::string(as_text(plain->view())) : plain.error().to_string();
 }
 
