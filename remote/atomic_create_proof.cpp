@@ -13,11 +13,11 @@ namespace {
 constexpr size_t kRacers = 8;
 constexpr size_t kRaces = 3;
 
-tl::unexpected<Error> not_kept(const ObjectStore& objects, std::string_view evidence) {
+tl::unexpected<Error> not_kept(std::string_view evidence) {
   return fail(Errc::unsupported,
-              "{}: {}. It does not create objects atomically (S3: If-None-Match is not honoured), so commits of "
-              "different hosts could undo each other: keep the store elsewhere, or mount this one with --read-only",
-              objects.describe(), evidence);
+              "{}. It does not create objects atomically (S3: If-None-Match is not honoured), so commits of different "
+              "hosts could undo each other: keep the store elsewhere, or mount this one with --read-only",
+              evidence);
 }
 
 std::string content_of(size_t racer) { return fmt::format("racer {}", racer); }
@@ -27,13 +27,13 @@ Result<void> check_content(ObjectStore& objects, const std::string& key, size_t 
   const auto stored = objects.get(key, {}, context);
   if (!stored) return fail(stored.error());
   if (as_text(stored->view()) == content_of(winner)) return {};
-  return not_kept(objects, "an object changed after it was created");
+  return not_kept("an object changed after it was created");
 }
 
 Result<void> put_twice(ObjectStore& objects, const std::string& key, const RequestContext& context) {
   if (auto first = objects.put_if_absent(key, as_bytes(content_of(0)), context); !first) return first;
   const auto second = objects.put_if_absent(key, as_bytes(content_of(1)), context);
-  if (second) return not_kept(objects, "an object was created twice");
+  if (second) return not_kept("an object was created twice");
   if (second.error().code() != Errc::already_exists) return second;
   return check_content(objects, key, 0, context);
 }
@@ -54,11 +54,10 @@ Result<void> race(ObjectStore& objects, const std::string& key, const RequestCon
   for (size_t racer = 0; racer < kRacers; ++racer) {
     if (errors[racer] && errors[racer]->code() != Errc::already_exists) return fail(*errors[racer]);
     if (errors[racer]) continue;
-    if (winner)
-      return not_kept(objects, fmt::format("two of {} writers of one key were told they were first", kRacers));
+    if (winner) return not_kept(fmt::format("two of {} writers of one key were told they were first", kRacers));
     winner = racer;
   }
-  if (!winner) return not_kept(objects, "an object exists that nobody was told to have created");
+  if (!winner) return not_kept("an object exists that nobody was told to have created");
   return check_content(objects, key, *winner, context);
 }
 
@@ -80,7 +79,8 @@ Result<void> prove_atomic_create(ObjectStore& objects, Random& random, const Req
     const auto removed = objects.remove(keys, context);
     if (!removed) log::warning("small objects stay under probes/: {}", removed.error().message());
   }
-  return proven;
+  if (!proven) return fail(proven.error().in(objects.describe()));
+  return {};
 }
 
 }  // namespace cairn

@@ -165,7 +165,7 @@ Result<StoreFormat> open_store_format(ObjectStore& objects, const RequestContext
   if (!json && json.error().code() == Errc::not_found) {
     return fail(Errc::not_found, "{} is no CairnFS store: make one with `cairnfs init`", objects.describe());
   }
-  if (!json) return fail(json.error().in("read cairn.format"));
+  if (!json) return fail(json.error().in(objects.describe()));
   return StoreFormat::from_json(as_text(json->view()));
 }
 

@@ -202,6 +202,7 @@ class CurlTransport::Session {
     error_text_[0] = '\0';
     set(CURLOPT_ERRORBUFFER, error_text_.data());
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);  // a name server that keeps silent holds nobody past the deadline
     set(CURLOPT_SHARE, share_);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
@@ -217,6 +218,7 @@ class CurlTransport::Session {
     set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(options_.stall_bytes_per_second));
     set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.stall_timeout.count()));
     if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
+    if (request.no_proxy) set(CURLOPT_NOPROXY, "*");
     prepare_method(exchange);
   }
 
@@ -272,6 +274,8 @@ class CurlTransport::Session {
     if (code == CURLE_COULDNT_CONNECT && os_errno != 0) {
       message += fmt::format(" ({})", std::strerror(static_cast<int>(os_errno)));
     }
+    if (detail.find("wrong version number") != std::string_view::npos) message += " (no TLS there: http://?)";
+    if (code == CURLE_SEND_FAIL_REWIND) message = "the connection was lost while the request was sent";
     if (code == CURLE_PEER_FAILED_VERIFICATION) message += " (a certificate authority of your own: ca=FILE)";
     return {code_of(code), std::move(message)};
   }
@@ -320,7 +324,8 @@ Result<HttpAnswer> CurlTransport::send(const HttpRequest& request, const Request
   if (auto live = context.check(); !live) return fail(std::move(live).error());
   std::unique_ptr<Session> session = sessions_->take();
   auto answer = session->send(request, context);
-  sessions_->rest(std::move(session));
+  // After a name that was not found, curl 7.88 keeps its buffer and refuses to be given another: a failed session ends.
+  if (answer) sessions_->rest(std::move(session));
   return answer;
 }
 

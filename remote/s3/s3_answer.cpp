@@ -65,6 +65,14 @@ Errc code_of_status(int status) {
   }
 }
 
+// Of a web server, a proxy or a load balancer whose backend is away: it knows nothing of objects, so that its "not
+// found" must not count as the absence of one.
+Error foreign_answer(Errc code, std::string_view message) {
+  const bool tells_of_objects = code == Errc::not_found || code == Errc::unsupported;
+  return {tells_of_objects ? Errc::unavailable : code,
+          fmt::format("{}, but not from S3: is the endpoint right?", message)};
+}
+
 struct Verdict {
   std::string_view code;
   Errc errc;
@@ -122,7 +130,9 @@ Error error_of(const HttpAnswer& answer, const S3Complaint& complaint) {
     return {Errc::invalid_argument, fmt::format("{}: the bucket is elsewhere: region={}?", message, region)};
   }
   if (!complaint.message.empty()) message += ": " + complaint.message;
-  return {code_of_status(answer.status), std::move(message)};
+  const Errc code = code_of_status(answer.status);
+  if (complaint.code.empty() && answer.body.size() > 0) return foreign_answer(code, message);
+  return {code, std::move(message)};
 }
 
 Result<S3Listing> parse_listing(ByteView xml) {

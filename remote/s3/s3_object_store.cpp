@@ -169,9 +169,9 @@ Result<void> S3ObjectStore::remove_one(const std::string& key, const RequestCont
   const auto answer = client_.ask({.method = "DELETE", .key = full_key(key)}, context);
   if (!answer) return fail(answer.error().in(what));
   if (is_success(*answer)) return {};
-  const S3Complaint complaint = parse_complaint(*answer);
-  if (answer->status == 404 && complaint.code != "NoSuchBucket") return {};
-  return fail(error_of(*answer, complaint).in(what));
+  const Error error = error_of(*answer, parse_complaint(*answer));
+  if (error.code() == Errc::not_found) return {};
+  return fail(error.in(what));
 }
 
 Result<void> S3ObjectStore::remove_many(std::span<const std::string> keys, const RequestContext& context) {

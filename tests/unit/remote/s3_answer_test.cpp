@@ -44,6 +44,15 @@ TEST(S3Answer, the_code_in_the_body_says_it_better) {
   EXPECT_EQ(error_for(400, complaint_xml("Strange", "words")).message(), "HTTP 400 Strange: words");
 }
 
+TEST(S3Answer, not_found_by_somebody_else_is_no_absence_of_an_object) {
+  for (const int status : {404, 405, 501}) {
+    const Error error = error_for(status, "<html><h1>Nothing here</h1></html>");
+    EXPECT_EQ(error.code(), Errc::unavailable) << status;
+    EXPECT_EQ(error.message(), fmt::format("HTTP {}, but not from S3: is the endpoint right?", status));
+  }
+  EXPECT_EQ(error_for(404, complaint_xml("NoSuchKey")).code(), Errc::not_found);
+}
+
 TEST(S3Answer, a_strangers_words_are_tamed) {
   const Error error = error_for(400, complaint_xml("Odd\x1b[31m", std::string(5000, 'x')));
   EXPECT_LT(error.message().size(), 300U);
