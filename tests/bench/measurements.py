@@ -19,7 +19,7 @@ def gigabytes_per_second(size_bytes: int, duration_s: float) -> float:
 
 
 def cold_read_and_sweep(subject: Subject, runs: int) -> list:
-    """First contact: nothing cached here, the store's files in the page cache. The sweep's base is `cat` on the mount."""
+    """First contact: nothing cached here, the store in the page cache. The sweep's base is `cat` on the mount."""
     rates = {"cat": [], "sweep": [], "local cat": [], "local sweep": []}
     for _ in range(runs):
         for name, work in (("cat", file_work.read_sequentially), ("sweep", file_work.sweep_mapping)):

@@ -48,8 +48,8 @@ class Curl:
 
     def _transfer(self, transfers: list, connections: int, counted: str, size_bytes: int) -> Effort:
         write_secretly(self._config, "\nnext\n".join(self._section(*transfer, counted) for transfer in transfers))
-        command = ["curl", "--no-progress-meter", "--fail-early", "--parallel", "--parallel-immediate", "--parallel-max",
-                   connections, "--config", self._config]
+        command = ["curl", "--no-progress-meter", "--fail-early", "--parallel", "--parallel-immediate",
+                   "--parallel-max", connections, "--config", self._config]
         effort, output = process.effort_of_command(*command, limit_s=limit_for(size_bytes))
         transferred = sum(int(line) for line in output.split())
         if transferred < size_bytes:
@@ -67,7 +67,7 @@ class Curl:
 
 
 class MountedClient:
-    """A FUSE client, mounted anew for each measurement, so that nothing is cached, and run in front: its pid is known."""
+    """A FUSE client, mounted anew for each measurement so that nothing is cached, and in front so that its pid is known."""
 
     def __init__(self, name: str, mountpoint: pathlib.Path, command: list):
         self.name = name
@@ -177,8 +177,8 @@ def mounted_s3fs(server: S3Server, work: pathlib.Path) -> MountedClient:
     passwords, mountpoint = work / "s3fs.passwd", work / "s3fs"
     write_secretly(passwords, f"{server.access_key}:{server.secret_key}\n")
     options = [f"passwd_file={passwords}", f"url={server.endpoint}", "use_path_request_style",
-               f"endpoint={server.region}", "use_cache=", f"parallel_count={AT_ONCE}", "multipart_size=16", "big_writes",
-               "complement_stat"]
+               f"endpoint={server.region}", "use_cache=", f"parallel_count={AT_ONCE}", "multipart_size=16",
+               "big_writes", "complement_stat"]
     place = f"{server.bucket}:/{server.prefix}"
     return MountedClient("s3fs", mountpoint, ["s3fs", place, mountpoint, "-f", "-o", ",".join(options)])
 

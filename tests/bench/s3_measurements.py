@@ -101,7 +101,11 @@ def _traffic_rows(bench: Bench, statuses: list) -> list:
     gib = bench.subject.size_bytes / (1 << 30)
     requests = [_requests(status) for status in statuses]
     fetched = [got["get"]["bytes"] / bench.subject.size_bytes for got in requests]
-    rows = [Row("  bytes fetched per byte read", "", fetched, [], aim="≤ 1.02", aim_value=1.02)]
+    dropped = [100 * status["cache"]["dropped_puts"] / len(bench.chunk_keys) for status in statuses]
+    rows = [
+        Row("  bytes fetched per byte read", "", fetched, [], aim="≤ 1.02", aim_value=1.02),
+        Row("  chunks that the cache dropped", "%", dropped, []),
+    ]
     for operation in sorted(set().union(*requests)):
         counts = [got.get(operation, {"requests": 0})["requests"] / gib for got in requests]
         row = Row(f"  requests per GiB: {operation}", "", counts, [])

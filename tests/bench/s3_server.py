@@ -49,7 +49,8 @@ class S3Server:
     def collect_garbage(self) -> None:
         """RGW keeps what was deleted for hours; in the memory of this machine there is no room for that."""
         if self._own_home:
-            run("radosgw-admin", "-c", self._own_home / "ceph.conf", "-n", "client.rgw", "gc", "process", "--include-all")
+            configuration = self._own_home / "ceph.conf"
+            run("radosgw-admin", "-c", configuration, "-n", "client.rgw", "gc", "process", "--include-all")
 
 
 def without_aws() -> dict:

@@ -14,8 +14,8 @@ PIECE_BYTES = 16 << 20  # randbytes takes no more than 256 MiB at once
 class Subject:
     """A store at any URL. `mounted` is below the mountpoint, `local` is the plain directory.
 
-    `size_bytes` is the size of the file `large` that measurements read, which add() puts into both. `environment` is the
-    daemon's, None for the benchmark's own. Used as a context manager; whatever happens, nothing stays mounted.
+    `size_bytes` is the size of the file `large` that measurements read, which add() puts into both. `environment` is
+    the daemon's, None for the benchmark's own. Used as a context manager; whatever happens, nothing stays mounted.
     """
 
     def __init__(self, cairnfs: pathlib.Path, work: pathlib.Path, store_url: str, size_bytes: int, seed: int,
