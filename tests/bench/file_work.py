@@ -40,7 +40,7 @@ def sweep_mapping(path) -> None:
 
 
 def load_one_tensor(path, name: str) -> bytes:
-    """What safetensors' `safe_open(path).get_tensor(name)` does: reads the header, copies one stretch of the mapping."""
+    """What safetensors' `safe_open(path).get_tensor(name)` does: reads the header, copies a stretch of the mapping."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapping:
         header_bytes, = struct.unpack("<Q", mapping[:8])
         begin, end = json.loads(mapping[8:8 + header_bytes])[name]["data_offsets"]

@@ -67,7 +67,7 @@ class Curl:
 
 
 class MountedClient:
-    """A FUSE client, mounted anew for each measurement so that nothing is cached, and in front so that its pid is known."""
+    """A FUSE client, mounted anew for each measurement: nothing is cached. It runs in front: its pid is known."""
 
     def __init__(self, name: str, mountpoint: pathlib.Path, command: list):
         self.name = name
