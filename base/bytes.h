@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/block_pool.h"
+
 namespace cairn {
 
 using ByteView = std::span<const std::byte>;
@@ -25,8 +27,7 @@ inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t size_bytes)
-      : memory_(std::make_unique_for_overwrite<std::byte[]>(size_bytes)), size_(size_bytes) {}
+  explicit Buffer(size_t size_bytes) : memory_(allocate_block(size_bytes)), size_(size_bytes) {}
   static Buffer copy_of(ByteView bytes) {
     Buffer buffer(bytes.size());
     if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
@@ -48,7 +49,7 @@ class Buffer {
   }
 
  private:
-  std::unique_ptr<std::byte[]> memory_;
+  Block memory_;
   size_t begin_ = 0;
   size_t size_ = 0;
 };

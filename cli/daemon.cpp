@@ -41,6 +41,8 @@ void settle_process() {
   // glibc raises this limit when large blocks are freed, and then keeps chunk buffers in fragmented heaps: 580 MiB
   // where 376 are in use (32 readers, memory = 512MiB), and no faster.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  // LMDB allocates and frees a batch of pages for each commit: the kernel would clear them anew each time.
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);
 }

@@ -22,7 +22,8 @@ struct HttpRequest {
   std::string method;  // "GET"
   std::string url;     // "https://host:port/path?query", every part percent-encoded
   std::vector<HttpHeader> headers;
-  ByteView body;  // of a PUT or POST; borrowed for the call
+  ByteView body;          // of a PUT or POST; borrowed for the call
+  bool no_proxy = false;  // a service of this very machine's or its provider's: proxies do not reach it
   // A longer answer's body is `corrupt`, and is not read.
   uint64_t max_answer_bytes = 16 << 20;
 };

@@ -108,7 +108,8 @@ LinkAnswer container_link(const CredentialChain::Options& options, HttpTransport
   if (!url) return fail(url.error());
   const auto token = load_token(environment);
   if (!token) return fail(token.error());
-  HttpRequest request{.method = "GET", .url = *url, .headers = {{"accept", "application/json"}}, .body = {}};
+  HttpRequest request{
+      .method = "GET", .url = *url, .headers = {{"accept", "application/json"}}, .body = {}, .no_proxy = true};
   if (!token->empty()) request.headers.push_back({"authorization", *token});
   // Not the whole URL: it comes from a variable that may hold more than an address.
   const std::string where = url->substr(0, url->find_first_of("/?#", url->find("://") + 3));

@@ -44,7 +44,8 @@ class InstanceMetadata {
     HttpRequest request{.method = "PUT",
                         .url = endpoint_ + "/latest/api/token",
                         .headers = {{"x-aws-ec2-metadata-token-ttl-seconds", "300"}},
-                        .body = {}};
+                        .body = {},
+                        .no_proxy = true};
     auto answer = send_briefly(transport_, std::move(request), kInstanceTimeout, context_);
     if (answer && answer->status == 200) token_ = trimmed(as_text(answer->body.view()));
     return answer;
@@ -52,8 +53,11 @@ class InstanceMetadata {
   [[nodiscard]] bool has_session() const { return !token_.empty() && is_visible_ascii(token_); }
 
   Result<HttpAnswer> get(const std::string& path) {
-    HttpRequest request{
-        .method = "GET", .url = endpoint_ + path, .headers = {{"x-aws-ec2-metadata-token", token_}}, .body = {}};
+    HttpRequest request{.method = "GET",
+                        .url = endpoint_ + path,
+                        .headers = {{"x-aws-ec2-metadata-token", token_}},
+                        .body = {},
+                        .no_proxy = true};
     return send_briefly(transport_, std::move(request), kInstanceTimeout, context_);
   }
 
