@@ -16,9 +16,9 @@ constexpr size_t kBlockBytes = (4 << 20) + (64 << 10);  // a whole chunk with wh
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr size_t kMostFree = 0;
 #elif defined(__has_feature)
-constexpr size_t kMostFree = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 0 : 8;
+constexpr size_t kMostFree = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 0 : 16;
 #else
-constexpr size_t kMostFree = 8;
+constexpr size_t kMostFree = 16;
 #endif
 
 class BlockPool {

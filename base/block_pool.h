@@ -13,7 +13,7 @@ struct BlockDeleter {
 };
 using Block = std::unique_ptr<std::byte[], BlockDeleter>;
 
-// `size_bytes` of uninitialised memory. Blocks of 2 MiB to a little above 4 MiB come from a pool that keeps at most 32
+// `size_bytes` of uninitialised memory. Blocks of 2 MiB to a little above 4 MiB come from a pool that keeps at most 64
 // MiB of free ones mapped, in huge pages where the kernel allows it: clearing fresh pages and their faults were a
 // quarter of the CPU time of a cold read. Sanitized builds keep none, so that they see every use after the end.
 // Thread-safety: may be called from any thread.

@@ -30,12 +30,14 @@ Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const S
   return std::make_unique<RemoteStack>(std::move(*bare), options, system_clock(), random);
 }
 
-Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, const CacheSize& size) {
+// A quarter of `memory` may wait for the cache's disk, which cold reads outrun.
+Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, const Settings& settings) {
   struct statvfs disk {};
   if (::statvfs(directory.c_str(), &disk) != 0) return fail(error_from_errno(errno, directory));
-  const uint64_t capacity = size.of_disk(disk.f_blocks * disk.f_frsize);
+  const uint64_t capacity = settings.cache_size.of_disk(disk.f_blocks * disk.f_frsize);
   if (capacity == 0) return std::make_unique<NoBlockCache>();
-  return LmdbBlockCache::open({.path = directory, .capacity_bytes = capacity});
+  return LmdbBlockCache::open(
+      {.path = directory, .capacity_bytes = capacity, .queue_bytes = settings.memory_bytes / 4});
 }
 
 std::string host_name() {
@@ -95,7 +97,7 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(const Options& options)
   Result<StoreFormat> format = open_store_format(store->remote_->objects(), context);
   if (!format) return fail(format.error());
 
-  auto cache = open_cache(options.cache_dir, settings.cache_size);
+  auto cache = open_cache(options.cache_dir, settings);
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
   auto staging = DiskStagingArea::open(options.cache_dir);

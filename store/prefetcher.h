@@ -12,8 +12,8 @@
 namespace cairn {
 
 // One per open version, shared by all its readers. Once their reads form a stream, the chunks ahead of it are fetched,
-// at most StoreOptions::prefetch_chunks of them at a time and never more than the stream has read already (times two);
-// the window moves with the reader. With a page sink they also go to the kernel, cached chunks too, all but the first
+// at most StoreOptions::prefetch_chunks of them at a time, and in proportion to what the stream has read already; the
+// window moves with the reader. With a page sink they also go to the kernel, cached chunks too, all but the first
 // pages of each chunk: the reader's fault there is how the window learns that it moved.
 //
 // Thread-safety: all methods may be called from any thread; no lock is held over a call of the sink or the ChunkReader.

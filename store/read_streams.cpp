@@ -63,14 +63,16 @@ ReadStreams::Stream* ReadStreams::find(uint64_t id) {
 
 ReadStreams::Stream& ReadStreams::start(uint64_t offset) {
   if (streams_.size() == kMaxStreams) streams_.erase(std::ranges::min_element(streams_, {}, &Stream::last_use));
-  return streams_.emplace_back(Stream{.id = ++clock_, .front = offset});
+  return streams_.emplace_back(Stream{.id = ++clock_, .begin = offset, .front = offset});
 }
 
-// Twice what it has read so far, so that a reader who stops early has cost no more than it used; and nothing before its
-// second step and some substance, so that random reads that happen to touch cost nothing.
+// Nothing before its second step and some substance, so that random reads that happen to touch cost nothing. Who began at
+// the file's start wants the file: twice what it has read so far, so that stopping early has cost no more than was used.
+// Who began in the middle wants a part, one tensor of many: an eighth, since all that was fetched past its end is waste.
 uint64_t ReadStreams::ahead_of(const Stream& stream) const {
   if (stream.steps < 2 || stream.read_bytes < chunk_size_ / 16) return 0;
-  return std::max<uint64_t>(chunk_size_, 2 * stream.read_bytes);
+  const bool wants_the_file = stream.begin < chunk_size_;
+  return std::max<uint64_t>(chunk_size_, wants_the_file ? 2 * stream.read_bytes : stream.read_bytes / 8);
 }
 
 }  // namespace cairn

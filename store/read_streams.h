@@ -19,7 +19,7 @@ class ReadStreams {
   struct Position {
     uint64_t stream = 0;       // its identity
     uint64_t front = 0;        // the end of its furthest read
-    uint64_t ahead_bytes = 0;  // 0: not recognised yet; else at most about what the stream has read so far
+    uint64_t ahead_bytes = 0;  // 0: not recognised yet
     uint64_t asked_until = 0;  // what asked() said last
   };
   Position observe(uint64_t offset, uint64_t length);
@@ -33,6 +33,7 @@ class ReadStreams {
  private:
   struct Stream {
     uint64_t id = 0;
+    uint64_t begin = 0;
     uint64_t front = 0;
     uint64_t read_bytes = 0;  // that moved the front
     uint64_t asked_until = 0;

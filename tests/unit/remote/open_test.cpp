@@ -30,7 +30,7 @@ TEST(OpenObjectStore, a_relative_path_is_seen_from_here_and_now) {
 }
 
 TEST(OpenObjectStore, an_unknown_scheme_names_those_that_are_known) {
-  for (const std::string url : {"s3:bucket/models", "mem:test", "https://host/models"}) {
+  for (const std::string url : {"gs://bucket/models", "mem:test", "https://host/models"}) {
     const auto store = open_object_store(url, {});
     ASSERT_FALSE(store) << url;
     EXPECT_EQ(store.error().code(), Errc::unsupported);

@@ -34,6 +34,14 @@ TEST_F(ReadStreamsTest, a_sequential_reader_is_recognised_and_what_is_fetched_ah
   EXPECT_EQ(ahead, 80 * kMiB);
 }
 
+TEST_F(ReadStreamsTest, a_part_from_the_middle_costs_no_more_than_a_chunk_or_an_eighth_beyond_it) {
+  ReadStreams::Position position;
+  for (uint64_t at = 1000 * kMiB; at < 1032 * kMiB; at += kMiB) position = streams_.observe(at, kMiB);
+  EXPECT_EQ(position.ahead_bytes, kChunk);
+  for (uint64_t at = 1032 * kMiB; at < 1096 * kMiB; at += kMiB) position = streams_.observe(at, kMiB);
+  EXPECT_EQ(position.ahead_bytes, 12 * kMiB);
+}
+
 TEST_F(ReadStreamsTest, mmap_sweep_is_recognised) {
   // Windows of the kernel's read-ahead arrive ascending, up to four of them in the wrong order, some missing.
   std::mt19937_64 random(test_seed());
