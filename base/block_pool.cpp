@@ -3,8 +3,9 @@
 #include <sys/mman.h>
 
 #include <mutex>
-#include <new>
 #include <vector>
+
+#include "base/check.h"
 
 namespace cairn {
 
@@ -33,7 +34,7 @@ class BlockPool {
       }
     }
     void* mapped = ::mmap(nullptr, kBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    check(mapped != MAP_FAILED, "there is memory for a buffer");
     ::madvise(mapped, kBlockBytes, MADV_HUGEPAGE);
     return static_cast<std::byte*>(mapped);
   }

@@ -5,10 +5,10 @@
 #include <future>
 #include <thread>
 
+#include "remote/credentials/credential_chain.h"
 #include "remote/detached_object_store.h"
 #include "remote/directory_object_store.h"
 #include "remote/http/curl_transport.h"
-#include "remote/s3/credential_chain.h"
 #include "remote/s3/s3_object_store.h"
 
 namespace cairn {

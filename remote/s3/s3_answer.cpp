@@ -5,7 +5,7 @@
 #include <pugixml.hpp>
 #include <sstream>
 
-#include "remote/s3/percent_encoding.h"
+#include "remote/http/percent_encoding.h"
 
 namespace cairn {
 

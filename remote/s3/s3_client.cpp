@@ -4,7 +4,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
-#include "remote/s3/percent_encoding.h"
+#include "remote/http/percent_encoding.h"
 
 namespace cairn {
 

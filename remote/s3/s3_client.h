@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "remote/credentials/credentials.h"
 #include "remote/http/http_transport.h"
-#include "remote/s3/credentials.h"
 #include "remote/s3/s3_answer.h"
 #include "remote/s3/s3_location.h"
 #include "remote/s3/sigv4.h"

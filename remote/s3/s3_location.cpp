@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "remote/http/percent_encoding.h"
 #include "remote/object_rules.h"
-#include "remote/s3/percent_encoding.h"
 
 namespace cairn {
 

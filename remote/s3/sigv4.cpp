@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
-#include "remote/s3/percent_encoding.h"
+#include "remote/http/percent_encoding.h"
 
 namespace cairn {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "remote/credentials/credentials.h"
 #include "remote/http/http_transport.h"
-#include "remote/s3/credentials.h"
 
 namespace cairn {
 

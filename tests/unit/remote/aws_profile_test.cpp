@@ -1,4 +1,4 @@
-#include "remote/s3/aws_profile.h"
+#include "remote/credentials/aws_profile.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/settings_text.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {

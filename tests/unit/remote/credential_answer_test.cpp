@@ -1,4 +1,4 @@
-#include "remote/s3/credential_answer.h"
+#include "remote/credentials/credential_answer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

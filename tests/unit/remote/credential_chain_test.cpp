@@ -1,4 +1,4 @@
-#include "remote/s3/credential_chain.h"
+#include "remote/credentials/credential_chain.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

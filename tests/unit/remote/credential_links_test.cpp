@@ -1,4 +1,4 @@
-#include "remote/s3/credential_links.h"
+#include "remote/credentials/credential_links.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "remote/s3/credential_chain.h"
+#include "remote/credentials/credential_chain.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/scripted_http_transport.h"
 #include "tests/support/test_environment.h"

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/digest.h"
-#include "remote/s3/percent_encoding.h"
+#include "remote/http/percent_encoding.h"
 
 namespace cairn {
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "remote/s3/credential_answer.h"
-#include "remote/s3/credential_links.h"
-#include "remote/s3/metadata_request.h"
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/credential_answer.h"
+#include "remote/credentials/credential_links.h"
+#include "remote/credentials/metadata_request.h"
+#include "remote/credentials/settings_text.h"
 
 namespace cairn {
 

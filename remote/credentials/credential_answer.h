@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "remote/s3/credentials.h"
+#include "remote/credentials/credentials.h"
 
 namespace cairn {
 

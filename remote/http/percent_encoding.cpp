@@ -1,4 +1,4 @@
-#include "remote/s3/percent_encoding.h"
+#include "remote/http/percent_encoding.h"
 
 #include <charconv>
 

@@ -1,5 +1,5 @@
-#include "remote/s3/credential_links.h"
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/credential_links.h"
+#include "remote/credentials/settings_text.h"
 
 namespace cairn {
 

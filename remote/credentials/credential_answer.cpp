@@ -1,4 +1,4 @@
-#include "remote/s3/credential_answer.h"
+#include "remote/credentials/credential_answer.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/settings_text.h"
 
 namespace cairn {
 

@@ -1,4 +1,4 @@
-#include "remote/s3/credential_chain.h"
+#include "remote/credentials/credential_chain.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/log.h"
-#include "remote/s3/credential_links.h"
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/credential_links.h"
+#include "remote/credentials/settings_text.h"
 
 namespace cairn {
 

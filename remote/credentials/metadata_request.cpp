@@ -1,4 +1,4 @@
-#include "remote/s3/metadata_request.h"
+#include "remote/credentials/metadata_request.h"
 
 namespace cairn {
 

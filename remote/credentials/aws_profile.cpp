@@ -1,9 +1,9 @@
-#include "remote/s3/aws_profile.h"
+#include "remote/credentials/aws_profile.h"
 
 #include <algorithm>
 #include <optional>
 
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/settings_text.h"
 
 namespace cairn {
 

@@ -1,4 +1,4 @@
-#include "remote/s3/settings_text.h"
+#include "remote/credentials/settings_text.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,9 +1,9 @@
 #include <array>
 #include <optional>
 
-#include "remote/s3/aws_profile.h"
-#include "remote/s3/credential_links.h"
-#include "remote/s3/web_identity.h"
+#include "remote/credentials/aws_profile.h"
+#include "remote/credentials/credential_links.h"
+#include "remote/credentials/web_identity.h"
 
 namespace cairn {
 

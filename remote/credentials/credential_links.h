@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include "remote/s3/credential_chain.h"
+#include "remote/credentials/credential_chain.h"
 
 namespace cairn {
 
