@@ -6,6 +6,7 @@
 #include "remote/credentials/credential_links.h"
 #include "remote/credentials/metadata_request.h"
 #include "remote/credentials/settings_text.h"
+#include "remote/http/percent_encoding.h"
 
 namespace cairn {
 

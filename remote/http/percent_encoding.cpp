@@ -1,5 +1,8 @@
 #include "remote/http/percent_encoding.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <charconv>
 
 namespace cairn {
@@ -44,6 +47,16 @@ std::optional<std::string> percent_decode(std::string_view text) {
     i += 2;
   }
   return decoded;
+}
+
+std::string canonical_query(const QueryParameters& query) {
+  std::vector<std::string> pairs;
+  pairs.reserve(query.size());
+  for (const auto& [name, value] : query) {
+    pairs.push_back(percent_encode(name, false) + "=" + percent_encode(value, false));
+  }
+  std::ranges::sort(pairs);
+  return fmt::format("{}", fmt::join(pairs, "&"));
 }
 
 }  // namespace cairn

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace cairn {
 
@@ -12,5 +14,10 @@ std::string percent_encode(std::string_view text, bool keep_slashes);
 
 // And back, digits in either case. nullopt: a "%" that two hexadecimal digits do not follow.
 std::optional<std::string> percent_decode(std::string_view text);
+
+using QueryParameters = std::vector<std::pair<std::string, std::string>>;  // not encoded
+
+// "a=1&b=x%20y": sorted and encoded as the signature has it, so that the URL can be written the same.
+std::string canonical_query(const QueryParameters& query);
 
 }  // namespace cairn

@@ -76,16 +76,6 @@ Mac signing_key(const std::string& secret, std::string_view date, const SigningS
 
 }  // namespace
 
-std::string canonical_query(const QueryParameters& query) {
-  std::vector<std::string> pairs;
-  pairs.reserve(query.size());
-  for (const auto& [name, value] : query) {
-    pairs.push_back(percent_encode(name, false) + "=" + percent_encode(value, false));
-  }
-  std::ranges::sort(pairs);
-  return fmt::format("{}", fmt::join(pairs, "&"));
-}
-
 std::vector<HttpHeader> sign(RequestToSign request, const SigningScope& scope, const Credentials& credentials,
                              Nanos time) {
   const std::string now = timestamp(time);

@@ -10,10 +10,9 @@
 #include "base/clock.h"
 #include "remote/credentials/credentials.h"
 #include "remote/http/http_transport.h"
+#include "remote/http/percent_encoding.h"
 
 namespace cairn {
-
-using QueryParameters = std::vector<std::pair<std::string, std::string>>;  // not encoded
 
 // What is signed of a request, and for whom.
 struct RequestToSign {
@@ -29,9 +28,6 @@ struct SigningScope {
   std::string region;
   std::string service = "s3";
 };
-
-// "a=1&b=x%20y": sorted and encoded as the signature has it, so that the URL can be written the same.
-std::string canonical_query(const QueryParameters& query);
 
 // The headers of `request` with those that carry the signature: x-amz-date, x-amz-content-sha256, x-amz-security-token
 // for temporary credentials, Authorization. `time` is the endpoint's wall time, not necessarily this host's.
