@@ -13,8 +13,9 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kSymlinkMode = 0777;
-// After a question that the store left unanswered until its deadline, the next ones are not asked for this long: an
-// `ls` asks many, and each would wait as long.
+// After a question that the store left unanswered until its deadline, or that was repeated in vain for longer than
+// kQuickAnswer, the next ones are not asked for kHangPause: an `ls` asks many, and each would wait as long.
+constexpr std::chrono::nanoseconds kQuickAnswer = std::chrono::milliseconds(500);
 constexpr std::chrono::nanoseconds kHangPause = std::chrono::seconds(5);
 
 uint64_t blocks_of(uint64_t size_bytes) { return (size_bytes + 511) / 512; }
@@ -112,7 +113,8 @@ Result<void> StoreFileSystem::freshen(Directory& directory, const RequestContext
   if (now < ask_again_.load()) return {};
   auto fresh = directory.refresh(environment_.options.revalidate, context);
   if (fresh || !is_out_of_reach(fresh.error())) return fresh;
-  if (fresh.error().code() == Errc::deadline_exceeded) ask_again_ = environment_.clock.steady_now() + kHangPause;
+  const SteadyTime then = environment_.clock.steady_now();
+  if (fresh.error().code() == Errc::deadline_exceeded || then - now > kQuickAnswer) ask_again_ = then + kHangPause;
   log::debug("directory {:016x} is shown as last known: {}", directory.id(), fresh.error().to_string());
   return {};
 }
