@@ -21,6 +21,15 @@ std::string_view name_of(Cause cause) {
   return "other";
 }
 
+// How the requests fare: a narrow window and many retries say that the store is overloaded or away.
+Json endpoint_json(const RemoteStack& remote) {
+  return {{"window", remote.window()},
+          {"waiting", remote.waiting()},
+          {"retries", remote.retries()},
+          {"hedges", remote.hedges()},
+          {"hedges_won", remote.hedges_won()}};
+}
+
 // {"get": {"demand": {"requests": 12, "bytes": 4096, "errors": 0}}}, leaving out what never happened.
 Json requests_json(const ObjectStoreMetrics& metrics) {
   Json requests = Json::object();
@@ -132,7 +141,7 @@ Json MountService::status() const {
           {"writes", writes_json(environment.counters, files)},
           {"files", files_json(files)},
           {"requests", requests_json(store_.remote().metrics())},
-          {"retries", store_.remote().retries()},
+          {"endpoint", endpoint_json(store_.remote())},
           {"unpublished", unpublished()},
           {"recent_errors", recent_errors_json()}};
 }

@@ -106,6 +106,14 @@ std::string request_lines(const Json& status) {
   return text;
 }
 
+// "  endpoint  at most 16 requests at once, 0 waiting; 3 retried; 1 get sent twice".
+std::string endpoint_line(const Json& status) {
+  const Section endpoint(status, "endpoint");
+  return fmt::format("  endpoint  at most {} at once, {} waiting, {} retried, {} sent twice because slow\n",
+                     endpoint.count("window", "request"), endpoint.count("waiting"), endpoint.count("retries"),
+                     endpoint.count("hedges"));
+}
+
 std::string trouble_lines(const Json& status) {
   std::string text;
   for (const Json& file : status.value("unpublished", Json::array())) {
@@ -127,7 +135,7 @@ std::string status_text(const Json& status) {
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
   return head + daemon_line(status) + cache_line(status) + memory_line(status) + reads_line(status) +
          writes_line(status) + commits_line(status) + files_line(status) + request_lines(status) +
-         trouble_lines(status);
+         endpoint_line(status) + trouble_lines(status);
 }
 
 }  // namespace cairn

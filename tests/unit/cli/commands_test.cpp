@@ -210,6 +210,7 @@ const Json kStatus = {{"store", "dir:/srv/a"},
                       {"log_file", "/c/cairnfs.log"},
                       {"cache", {{"used_bytes", 1 << 20}, {"capacity_bytes", 1 << 30}, {"hits", 3}, {"misses", 1}}},
                       {"requests", {{"get", {{"demand", {{"requests", 1200}, {"bytes", 4096}, {"errors", 2}}}}}}},
+                      {"endpoint", {{"window", 8}, {"waiting", 5}, {"retries", 3}, {"hedges", 1}}},
                       {"unpublished", {{{"path", "/run/x"}, {"size", 5}, {"error", "the store is full"}}}},
                       {"recent_errors", {{{"time_ns", 0}, {"text", "chunk 3f2a is damaged"}}}}};
 
@@ -219,6 +220,7 @@ TEST_F(MountedCommands, status_shows_what_the_daemon_answers) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const char* part : {"dir:/srv/a on /mnt/a", "pid 4711", "up 2h 5m", "1.0 MiB of 1.0 GiB, 75% hits",
                            "1,200 demand (4.0 KiB, 0.0 ms each, 2 errors)",
+                           "at most 8 requests at once, 5 waiting, 3 retried, 1 sent twice because slow",
                            "UNPUBLISHED /run/x (5 B): the store is full", "chunk 3f2a is damaged", "/c/cairnfs.log"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << " is not in\n" << outcome.out;
   }

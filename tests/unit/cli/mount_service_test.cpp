@@ -73,6 +73,8 @@ TEST_F(MountServiceTest, status_counts_what_was_published) {
   EXPECT_GE(status->at("writes").at("sent_bytes"), 200'000);
   EXPECT_EQ(status->at("unpublished"), Json::array());
   EXPECT_TRUE(status->at("requests").contains("put_if_absent")) << status->at("requests");
+  EXPECT_EQ(status->at("endpoint").at("retries"), 0);
+  EXPECT_GE(status->at("endpoint").at("window"), 1);
 }
 
 TEST_F(MountServiceTest, log_lists_versions_oldest_first_and_finds_deleted_names) {
