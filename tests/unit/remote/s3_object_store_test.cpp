@@ -207,7 +207,7 @@ TEST_F(S3Store, a_redirect_to_another_region_is_followed_and_remembered) {
 
 TEST_F(S3Store, regions_that_lead_in_circles_end_with_an_error) {
   for (uint64_t nth = 1; nth < 20; nth += 2) {
-    for (const uint64_t side : {0, 1}) {
+    for (const uint64_t side : {uint64_t{0}, uint64_t{1}}) {
       server_.add({.nth = nth + side,
                    .reply = HttpReply{.status = 301, .headers = {{"x-amz-bucket-region", side == 0 ? "a" : "b"}}}});
     }
