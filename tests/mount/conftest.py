@@ -7,11 +7,13 @@ import pathlib
 import signal
 import subprocess
 import time
+import uuid
 
 import pytest
 
 BINARY = os.environ.get("CAIRNFS", "cairnfs")
 TIMEOUT = 60
+OVER_S3 = os.environ.get("CAIRN_TEST_REMOTE") == "s3"
 
 
 def pytest_configure(config):
@@ -30,10 +32,14 @@ def fuse_is_missing():
     return None
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     missing = fuse_is_missing()
     for item in items if missing else []:
         item.add_marker(pytest.mark.skip(reason=missing))
+    if OVER_S3:  # tests that reach into the store's directory have no place there
+        beside_the_point = [item for item in items if "store_directory" in item.fixturenames]
+        config.hook.pytest_deselected(items=beside_the_point)
+        items[:] = [item for item in items if item not in beside_the_point]
 
 
 def run(*command, ok=True, timeout=TIMEOUT, **options):
@@ -107,13 +113,49 @@ class Mount:
                 wait_until(lambda: not is_running(self.pid))
 
 
-class Bench:
-    """A store in a directory, and as many mounts of it as a test wants."""
+class S3Server:
+    """Where a server is and how to sign in, by the lines that start-rgw prints (tests/servers)."""
 
-    def __init__(self, home):
+    def __init__(self, description):
+        values = dict(line.split("=", 1) for line in description.splitlines())
+        self.endpoint, self.bucket, self.region = values["S3_ENDPOINT"], values["S3_BUCKET"], values["AWS_REGION"]
+        self.credentials = {name: value for name, value in values.items() if name.startswith("AWS_")}
+
+    def url(self, prefix, bucket=None, endpoint=None):
+        where = f"{bucket or self.bucket}/{prefix}"
+        return f"s3://{where}?endpoint={endpoint or self.endpoint}&region={self.region}"
+
+    def new_url(self):
+        """Of a prefix that nobody else uses."""
+        return self.url(f"mount-{uuid.uuid4()}")
+
+    def sign_in(self, monkeypatch):
+        """For all commands that are run from now on."""
+        for name, value in self.credentials.items():
+            monkeypatch.setenv(name, value)
+
+
+def shared_s3_server():
+    """The one that ctest has started."""
+    try:
+        with open(os.environ.get("CAIRN_TEST_S3", "")) as description:
+            return S3Server(description.read())
+    except FileNotFoundError:
+        without_s3("no S3 server runs: see tests/servers/README.md")
+
+
+def without_s3(reason):
+    if os.environ.get("CAIRN_REQUIRE_S3"):
+        pytest.fail(f"CAIRN_REQUIRE_S3 is set, but {reason}")
+    pytest.skip(reason)
+
+
+class Bench:
+    """A store, and as many mounts of it as a test wants."""
+
+    def __init__(self, home, url):
         self.home = home
-        self.directory = home / "store"
-        self.url = f"dir:{self.directory}"
+        self.url = url
         self.mounts = []
         cairnfs("init", self.url)
 
@@ -129,11 +171,27 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
-    made = Bench(tmp_path)
+def store_url(tmp_path, monkeypatch):
+    """Where the store is to be made."""
+    if not OVER_S3:
+        return f"dir:{tmp_path}/store"
+    server = shared_s3_server()
+    server.sign_in(monkeypatch)
+    return server.new_url()
+
+
+@pytest.fixture
+def bench(tmp_path, store_url):
+    made = Bench(tmp_path, store_url)
     yield made
     for mount in made.mounts:
         mount.end()
+
+
+@pytest.fixture
+def store_directory(bench):
+    """Where the store's objects are files."""
+    return pathlib.Path(bench.url.removeprefix("dir:"))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from conftest import cairnfs, run, wait_until
 
 
-def chunks_of(bench):
-    return sorted((path for path in (bench.directory / "chunks").rglob("*") if path.is_file()),
+def chunks_of(store_directory):
+    return sorted((path for path in (store_directory / "chunks").rglob("*") if path.is_file()),
                   key=lambda path: path.stat().st_size)
 
 
@@ -42,8 +42,8 @@ def saved(bench):
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])
-def test_a_damaged_chunk_is_an_error_and_never_wrong_bytes(bench, saved, damage):
-    victim = chunks_of(bench)[-1]
+def test_a_damaged_chunk_is_an_error_and_never_wrong_bytes(bench, store_directory, saved, damage):
+    victim = chunks_of(store_directory)[-1]
     if damage == "flip":
         flip(victim, victim.stat().st_size // 2)
     elif damage == "truncate":
@@ -61,14 +61,14 @@ def test_a_damaged_chunk_is_an_error_and_never_wrong_bytes(bench, saved, damage)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate"])
-def test_a_damaged_record_is_an_error_that_names_it(bench, damage):
+def test_a_damaged_record_is_an_error_that_names_it(bench, store_directory, damage):
     mount = bench.mount()
     (mount.path / "d").mkdir()
     (mount.path / "d" / "x").write_text("x")
     (mount.path / "y").write_text("y")
     identity = f"{(mount.path / 'd').stat().st_ino:016x}"
     mount.umount()
-    victim = min((bench.directory / "dirs" / identity).iterdir())
+    victim = min((store_directory / "dirs" / identity).iterdir())
     flip(victim, 60) if damage == "flip" else os.truncate(victim, victim.stat().st_size - 1)
     mount.start()
     with pytest.raises(OSError):
@@ -141,13 +141,13 @@ def test_full_store_keeps_the_bytes_and_publishes_them_later(bench, tmp_path):
         run("umount", "-l", disk)
 
 
-def test_store_on_a_read_only_disk_is_readable_and_refuses_writes(bench, tmp_path):
+def test_store_on_a_read_only_disk_is_readable_and_refuses_writes(bench, store_directory):
     mount = bench.mount()
     (mount.path / "x").write_text("x")
     mount.umount()
-    run("mount", "--bind", bench.directory, bench.directory)
+    run("mount", "--bind", store_directory, store_directory)
     try:
-        run("mount", "-o", "remount,bind,ro", bench.directory)
+        run("mount", "-o", "remount,bind,ro", store_directory)
         mount.start()
         assert (mount.path / "x").read_text() == "x"
         with pytest.raises(OSError) as caught:
@@ -156,10 +156,10 @@ def test_store_on_a_read_only_disk_is_readable_and_refuses_writes(bench, tmp_pat
         mount.umount()
     finally:
         mount.end()
-        run("umount", "-l", bench.directory)
+        run("umount", "-l", store_directory)
 
 
-def test_a_tebibyte_by_truncate_costs_nothing(bench):
+def test_a_tebibyte_by_truncate_costs_nothing(bench, store_directory):
     mount = bench.mount()
     (mount.path / "t").touch()
     os.truncate(mount.path / "t", 1 << 40)
@@ -171,4 +171,4 @@ def test_a_tebibyte_by_truncate_costs_nothing(bench):
         file.seek((1 << 39) - 3)
         assert file.read(12) == b"\0\0\0middle\0\0\0"
     assert (mount.path / "t").stat().st_size == 1 << 40
-    assert sum(path.stat().st_size for path in chunks_of(bench)) < 100_000
+    assert sum(path.stat().st_size for path in chunks_of(store_directory)) < 100_000

@@ -32,13 +32,13 @@ def test_mount_says_what_is_wrong_with_the_mountpoint(bench, tmp_path):
     explains(cairnfs("mount", bench.url, mount.path, "--cache-dir", tmp_path / "other", ok=False), "already")
 
 
-def test_mount_says_what_is_wrong_with_the_store(bench, tmp_path):
+def test_mount_says_what_is_wrong_with_the_store(bench, store_directory, tmp_path):
     mount = bench.mount(start=False)
     mount.store = f"dir:{tmp_path}/no-store"
     explains(mount.start(ok=False), "no-store", "cairnfs init")
     mount.store = "gopher:x"
     explains(mount.start(ok=False), "gopher", "dir:")
-    format_file = bench.directory / "cairn.format"
+    format_file = store_directory / "cairn.format"
     good = format_file.read_text()
     mount.store = bench.url
     os.chmod(format_file, 0o644)
@@ -142,14 +142,14 @@ def test_a_dead_daemons_mount_can_be_mounted_over_after_umount(bench):
     assert (mount.path / "x").read_text() == "x"
 
 
-def test_prefetch_makes_the_store_unnecessary(bench):
+def test_prefetch_makes_the_store_unnecessary(bench, store_directory):
     mount = bench.mount()
     (mount.path / "d").mkdir()
     (mount.path / "d" / "m").write_bytes(os.urandom(20_000_000))
     mount.restart()
     done = cairnfs("prefetch", mount.path / "d")
     assert "19.1 MiB" in done.stdout or "19 MiB" in done.stdout
-    shutil.rmtree(bench.directory / "chunks")
+    shutil.rmtree(store_directory / "chunks")
     assert len((mount.path / "d" / "m").read_bytes()) == 20_000_000
 
 
