@@ -68,12 +68,12 @@ ReadStreams::Stream& ReadStreams::start(uint64_t offset) {
 
 // Nothing before its second step and some substance, so that random reads that happen to touch cost nothing. Who began
 // at the file's start wants the file: twice what it has read so far, so that stopping early has cost no more than was
-// used. Who began in the middle wants a part, one tensor of many: an eighth, since all that was fetched past its end is
-// waste.
+// used. Who began in the middle wants a part, one tensor of many, and all that was fetched past its end is waste: the
+// next chunk in time, and more only for long parts.
 uint64_t ReadStreams::ahead_of(const Stream& stream) const {
   if (stream.steps < 2 || stream.read_bytes < chunk_size_ / 16) return 0;
-  const bool wants_the_file = stream.begin < chunk_size_;
-  return std::max<uint64_t>(chunk_size_, wants_the_file ? 2 * stream.read_bytes : stream.read_bytes / 8);
+  if (stream.begin < chunk_size_) return std::max<uint64_t>(chunk_size_, 2 * stream.read_bytes);
+  return std::max<uint64_t>(chunk_size_ / 4 * 3, stream.read_bytes / 16);
 }
 
 }  // namespace cairn

@@ -32,7 +32,7 @@ class FuseSession {
     bool allow_nonempty = false;     // mount over a directory that has entries
     std::vector<std::string> extra;  // more mount options, one each: "noexec", "nosuid"
     size_t max_threads = 32;         // requests served at once; each may hold two buffers of 1 MiB
-    uint32_t max_read_ahead_bytes = 4U << 20;
+    uint32_t max_read_ahead_bytes = 1U << 20;
     uint64_t page_queue_bytes = 64U << 20;  // pages on their way into the kernel
     std::chrono::nanoseconds request_timeout{std::chrono::seconds(60)};
     std::chrono::nanoseconds publish_timeout{std::chrono::hours(1)};    // close and fsync
