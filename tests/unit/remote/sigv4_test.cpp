@@ -40,41 +40,41 @@ std::string authorization(RequestToSign request) {
   return header(sign(std::move(request), {.region = "us-east-1"}, kExampleKeys, kExampleTime), "Authorization");
 }
 
-constexpr std::string_view kPrefix =
-    "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,";
+std::string expected(std::string_view signed_headers, std::string_view signature) {
+  return fmt::format(
+      "AWS4-HMAC-SHA256 "
+      "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders={},Signature={}",
+      signed_headers, signature);
+}
 
 }  // namespace
 
 TEST(SignatureV4, get_object_with_a_range) {
   RequestToSign request = example("GET", "/test.txt");
   request.headers = {{"Range", "bytes=0-9"}};
-  EXPECT_EQ(authorization(request), std::string(kPrefix) +
-                                        "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"
-                                        "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+  EXPECT_EQ(authorization(request), expected("host;range;x-amz-content-sha256;x-amz-date",
+                                             "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"));
 }
 
 TEST(SignatureV4, put_object) {
   RequestToSign request = example("PUT", "/test$file.text", "Welcome to Amazon S3.");
   request.headers = {{"Date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"}};
-  EXPECT_EQ(authorization(request), std::string(kPrefix) +
-                                        "SignedHeaders=date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,"
-                                        "Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+  EXPECT_EQ(authorization(request), expected("date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
+                                             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"));
 }
 
 TEST(SignatureV4, get_bucket_lifecycle) {
   RequestToSign request = example("GET", "/");
   request.query = {{"lifecycle", ""}};
-  EXPECT_EQ(authorization(request), std::string(kPrefix) +
-                                        "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
-                                        "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+  EXPECT_EQ(authorization(request), expected("host;x-amz-content-sha256;x-amz-date",
+                                             "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"));
 }
 
 TEST(SignatureV4, list_objects) {
   RequestToSign request = example("GET", "/");
   request.query = {{"prefix", "J"}, {"max-keys", "2"}};
-  EXPECT_EQ(authorization(request), std::string(kPrefix) +
-                                        "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
-                                        "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+  EXPECT_EQ(authorization(request), expected("host;x-amz-content-sha256;x-amz-date",
+                                             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
 }
 
 TEST(SignatureV4, a_session_token_is_sent_and_signed) {
