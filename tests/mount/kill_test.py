@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from conftest import wait_until
+
 ROUNDS = 50
 
 # Saves numbered checkpoints over and over as frameworks do; says what is durable only after the call returned.
@@ -51,9 +53,14 @@ def test_fifty_kills_lose_nothing_acknowledged(bench):
         mount.start()
         saver = subprocess.Popen([sys.executable, "-c", SAVER, str(mount.path), str(round_number)],
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        time.sleep(rng.uniform(0.05, 0.5))  # the moment of the kill is what is random here
-        mount.kill()
-        output, _ = saver.communicate(timeout=30)
+        try:
+            # Before that it would work in the directory below the mount, for ever.
+            wait_until(lambda: os.readlink(f"/proc/{saver.pid}/cwd") == str(mount.path))
+            time.sleep(rng.uniform(0.01, 0.5))  # the moment of the kill is what is random here
+            mount.kill()
+            output, _ = saver.communicate(timeout=30)
+        finally:
+            saver.kill()
         expected.update(acknowledged(output))
         if round_number % 10 == 9:
             verify(bench, mount, expected)
