@@ -36,7 +36,7 @@ Result<int> init(const InitOptions& options, const Streams& streams) {
   RemoteStack remote(std::move(*bare), {}, system_clock(), random);
   ObjectStore& objects = remote.objects();
   const auto context = RequestContext::within(kTimeout, Cause::maintenance);
-  if (wants_atomic_create_proof(options.url)) {
+  if (is_endpoint(options.url)) {
     const Result<void> proven = prove_atomic_create(objects, random, context);
     if (!proven) return fail(proven.error());
   }

@@ -111,7 +111,7 @@ Result<FoundStore> find_store(const std::string& url, const Settings& settings, 
 Result<void> prove_store_once(FoundStore& store, const Settings& settings, const std::string& cache_dir,
                               const Streams& streams) {
   const std::string marker = cache_dir + "/proven-" + store.format.store_id;
-  if (store.read_only || !wants_atomic_create_proof(store.url) || std::filesystem::exists(marker)) return {};
+  if (store.read_only || !is_endpoint(store.url) || std::filesystem::exists(marker)) return {};
   Result<std::unique_ptr<ObjectStore>> bare = open_object_store(store.url, {});
   if (!bare) return fail(bare.error());
   KernelRandom random;

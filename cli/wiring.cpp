@@ -26,7 +26,7 @@ Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const S
   if (!bare) return fail(bare.error());
   RemoteStack::Options options;
   options.limits = {.operations = operations, .background_operations = std::max(operations * 3 / 4, 1U)};
-  if (wants_atomic_create_proof(url)) options.hedge = HedgePolicy{};
+  if (is_endpoint(url)) options.hedge = HedgePolicy{};
   return std::make_unique<RemoteStack>(std::move(*bare), options, system_clock(), random);
 }
 

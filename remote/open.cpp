@@ -88,6 +88,6 @@ Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, c
                                                DetachedObjectStore::Options{.threads = options.operations});
 }
 
-bool wants_atomic_create_proof(const std::string& url) { return url.starts_with(kS3Scheme); }
+bool is_endpoint(const std::string& url) { return url.starts_with(kS3Scheme); }
 
 }  // namespace cairn

@@ -28,9 +28,9 @@ struct OpenObjectStoreOptions {
 // open.
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options);
 
-// Whether a promise that everything rests on is somebody else's to keep, so that prove_atomic_create should look: an
-// endpoint's, not this machine's kernel's.
-[[nodiscard]] bool wants_atomic_create_proof(const std::string& url);
+// Whether somebody else's service over a network is behind the URL, and not this machine's kernel: what it promises is
+// to be proven (prove_atomic_create), and one answer may come much later than the others (HedgePolicy).
+[[nodiscard]] bool is_endpoint(const std::string& url);
 
 // A store with all its decorators, as a daemon uses it: retried( limited( hedged( metered( bare )))). A retry waits
 // outside the limit, and what is measured is the store itself, not the queue before it. Thread-safety: objects() and

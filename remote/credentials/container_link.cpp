@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
 #include "remote/credentials/credential_answer.h"
 #include "remote/credentials/credential_links.h"
 #include "remote/credentials/metadata_request.h"

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
+#include "base/ascii.h"
 #include "remote/credentials/settings_text.h"
 
 namespace cairn {

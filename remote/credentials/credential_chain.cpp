@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "remote/credentials/credential_links.h"
 #include "remote/credentials/settings_text.h"

@@ -9,9 +9,6 @@
 
 namespace cairn {
 
-// `text` without the ASCII white space around it.
-std::string_view trimmed(std::string_view text);
-
 // Whether a value can stand in an HTTP header or URL as it is: visible ASCII, no space. An empty one can.
 bool is_visible_ascii(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "remote/credentials/credential_answer.h"
 #include "remote/credentials/credential_links.h"
 #include "remote/credentials/metadata_request.h"

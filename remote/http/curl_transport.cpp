@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace cairn {
@@ -75,19 +76,6 @@ struct Exchange {
     return 0;
   }
 };
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
-}
 
 size_t take_header(const char* data, size_t size, size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);

@@ -33,6 +33,7 @@ struct HttpAnswer {
   std::vector<HttpHeader> headers;
   Buffer body;  // whole: as long as Content-Length says, where there is one
 
+  [[nodiscard]] bool is_success() const { return status >= 200 && status < 300; }
   // The first header of that (lower-case) name.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
 };

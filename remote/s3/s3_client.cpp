@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kMostCorrections = 3;  // one of each kind; an endpoint that asks for more goes round in circles
 
-bool is_success(int status) { return status >= 200 && status < 300; }
-
 // "Fri, 24 May 2013 00:00:00 GMT" (RFC 9110, IMF-fixdate).
 std::optional<Nanos> parse_date(std::string_view text) {
   std::tm parts{};
@@ -80,7 +78,7 @@ Result<HttpAnswer> S3Client::ask(const S3Request& request, const RequestContext&
     if (!credentials) return fail(std::move(credentials).error());
     const Aim used = aim();
     auto answer = options_.transport->send(aimed(request, used, *credentials), context);
-    if (!answer || is_success(answer->status) || corrections == kMostCorrections) return answer;
+    if (!answer || answer->is_success() || corrections == kMostCorrections) return answer;
     const S3Complaint complaint = parse_complaint(*answer);
     if (is_about_age(complaint) && !stale) {
       stale = std::move(*credentials);

@@ -16,8 +16,6 @@ namespace {
 constexpr size_t kLargestPage = 1000;      // of ListObjectsV2
 constexpr size_t kLargestDeletion = 1000;  // of DeleteObjects
 
-bool is_success(const HttpAnswer& answer) { return answer.status >= 200 && answer.status < 300; }
-
 tl::unexpected<Error> refused(const HttpAnswer& answer, std::string_view what) {
   return fail(error_of(answer, parse_complaint(answer)).in(what));
 }
@@ -83,7 +81,7 @@ Result<Buffer> S3ObjectStore::get(const std::string& key, ByteRange range, const
   auto answer = client_.ask(request, context);
   if (!answer) return fail(answer.error().in(what));
   if (answer->status == 416) return Buffer();
-  if (!is_success(*answer)) return refused(*answer, what);
+  if (!answer->is_success()) return refused(*answer, what);
   return in_range(std::move(*answer), range, what);
 }
 
@@ -97,7 +95,7 @@ Result<void> S3ObjectStore::put_if_absent(const std::string& key, ByteView bytes
                                    .body = bytes},
                                   context);
   if (!answer) return fail(answer.error().in(what));
-  if (!is_success(*answer)) return refused(*answer, what);
+  if (!answer->is_success()) return refused(*answer, what);
   return {};
 }
 
@@ -106,7 +104,7 @@ Result<ObjectInfo> S3ObjectStore::head(const std::string& key, const RequestCont
   const std::string what = "HEAD " + key;
   const auto answer = client_.ask({.method = "HEAD", .key = full_key(key)}, context);
   if (!answer) return fail(answer.error().in(what));
-  if (!is_success(*answer)) return refused(*answer, what);
+  if (!answer->is_success()) return refused(*answer, what);
   const std::string_view length = answer->header("content-length").value_or("");
   ObjectInfo info{key, 0};
   const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), info.size_bytes);
@@ -126,7 +124,7 @@ Result<ListPage> S3ObjectStore::list(const std::string& prefix, const std::strin
   while (true) {
     const auto answer = client_.ask({.method = "GET", .query = query}, context);
     if (!answer) return fail(answer.error().in(what));
-    if (!is_success(*answer)) return refused(*answer, what);
+    if (!answer->is_success()) return refused(*answer, what);
     auto listing = parse_listing(answer->body.view());
     if (!listing) return fail(listing.error().in(what));
     if (!listing->page.objects.empty() || !listing->page.more) return without_prefix(std::move(listing->page));
@@ -168,7 +166,7 @@ Result<void> S3ObjectStore::remove_one(const std::string& key, const RequestCont
   const std::string what = "DELETE " + key;
   const auto answer = client_.ask({.method = "DELETE", .key = full_key(key)}, context);
   if (!answer) return fail(answer.error().in(what));
-  if (is_success(*answer)) return {};
+  if (answer->is_success()) return {};
   const Error error = error_of(*answer, parse_complaint(*answer));
   if (error.code() == Errc::not_found) return {};
   return fail(error.in(what));
@@ -186,7 +184,7 @@ Result<void> S3ObjectStore::remove_many(std::span<const std::string> keys, const
                                    .body = as_bytes(body)},
                                   context);
   if (!answer) return fail(answer.error().in(what));
-  if (!is_success(*answer)) return refused(*answer, what);
+  if (!answer->is_success()) return refused(*answer, what);
   if (auto removed = parse_deletion(answer->body.view()); !removed) return fail(removed.error().in(what));
   return {};
 }

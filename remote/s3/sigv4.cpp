@@ -7,6 +7,7 @@
 #include <array>
 #include <ctime>
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/digest.h"
 #include "remote/http/percent_encoding.h"
@@ -40,12 +41,6 @@ std::string timestamp(Nanos time) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &parts)};
 }
 
-std::string lower_case(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
 // Lower-case names in order, and lines "name:value\n" of the same.
 struct CanonicalHeaders {
   std::string names;
@@ -55,7 +50,7 @@ struct CanonicalHeaders {
 CanonicalHeaders canonical_headers(const RequestToSign& request) {
   std::vector<HttpHeader> sorted = request.headers;
   sorted.push_back({"host", request.host});
-  for (HttpHeader& header : sorted) header.name = lower_case(std::move(header.name));
+  for (HttpHeader& header : sorted) header.name = lower_case(header.name);
   std::ranges::sort(sorted, {}, &HttpHeader::name);
   CanonicalHeaders canonical;
   for (const HttpHeader& header : sorted) {

@@ -9,23 +9,13 @@
 #include <cerrno>
 #include <charconv>
 
+#include "base/ascii.h"
+
 namespace cairn {
 namespace {
 
 constexpr size_t kMaxHeadBytes = 64 << 10;
 constexpr uint64_t kMaxBodyBytes = 1ULL << 30;
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower;
-}
 
 // "GET /a HTTP/1.1\r\nhost: b\r\n", one line after the other.
 std::optional<SeenRequest> parse_head(std::string_view head) {
