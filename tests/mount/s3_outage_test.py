@@ -39,7 +39,10 @@ class OwnServer:
     def break_(self, how):
         """killed: connections are refused. silent: they are accepted, by the kernel, and nobody answers."""
         self.broken = True
-        os.kill(self.pid(), signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+        pid = self.pid()
+        os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+        if how == "killed":
+            wait_until(lambda: not is_running(pid))  # or heal() finds a dying server and takes it for a living one
 
     def heal(self):
         if not self.broken:
