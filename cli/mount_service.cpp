@@ -22,12 +22,14 @@ std::string_view name_of(Cause cause) {
 }
 
 // How the requests fare: a narrow window and many retries say that the store is overloaded or away.
-Json endpoint_json(const RemoteStack& remote) {
-  return {{"window", remote.window()},
-          {"waiting", remote.waiting()},
-          {"retries", remote.retries()},
-          {"hedges", remote.hedges()},
-          {"hedges_won", remote.hedges_won()}};
+Json endpoint_json(const RemoteStack& remote, const std::optional<Outage>& outage) {
+  Json endpoint = {{"window", remote.window()},
+                   {"waiting", remote.waiting()},
+                   {"retries", remote.retries()},
+                   {"hedges", remote.hedges()},
+                   {"hedges_won", remote.hedges_won()}};
+  if (outage) endpoint["outage"] = {{"since_ns", outage->since}, {"error", outage->error}};
+  return endpoint;
 }
 
 // {"get": {"demand": {"requests": 12, "bytes": 4096, "errors": 0}}}, leaving out what never happened.
@@ -141,7 +143,7 @@ Json MountService::status() const {
           {"writes", writes_json(environment.counters, files)},
           {"files", files_json(files)},
           {"requests", requests_json(store_.remote().metrics())},
-          {"endpoint", endpoint_json(store_.remote())},
+          {"endpoint", endpoint_json(store_.remote(), files.outage)},
           {"unpublished", unpublished()},
           {"recent_errors", recent_errors_json()}};
 }

@@ -116,6 +116,11 @@ std::string endpoint_line(const Json& status) {
 
 std::string trouble_lines(const Json& status) {
   std::string text;
+  const Json outage = status.value("endpoint", Json::object()).value("outage", Json::object());
+  if (!outage.empty()) {
+    text += fmt::format("  OUT OF REACH since {}, directories are shown as last known: {}\n",
+                        human_time(outage.value("since_ns", Nanos{0})), outage.value("error", ""));
+  }
   for (const Json& file : status.value("unpublished", Json::array())) {
     text += fmt::format("  UNPUBLISHED {} ({}): {}\n", file.value("path", "?"),
                         human_bytes(file.value("size", uint64_t{0})), file.value("error", ""));

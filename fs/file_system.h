@@ -68,6 +68,12 @@ struct DirectoryEntry {
   Kind kind = Kind::file;
 };
 
+// Directories are shown as they were last known, since the store does not answer.
+struct Outage {
+  Nanos since = 0;    // wall clock
+  std::string error;  // of the last question
+};
+
 struct FileSystemStats {
   uint64_t nodes = 0;
   uint64_t open_handles = 0;
@@ -76,6 +82,7 @@ struct FileSystemStats {
   uint64_t pending_directories = 0;
   uint64_t read_bytes = 0;     // answered to read(): what the callers saw, wherever it came from
   uint64_t written_bytes = 0;  // taken by write() and write_back()
+  std::optional<Outage> outage{};
 };
 
 // A file whose close or fsync failed: its newest bytes are on this machine only, and are retried.

@@ -32,6 +32,7 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
       sources_{environment, reader, writer},
       names_(std::move(names)),
       nodes_(root),
+      reach_(environment.clock),
       publisher_(sources_, nodes_, entries_) {}
 
 StoreFileSystem::~StoreFileSystem() { publisher_.stop(); }
@@ -111,7 +112,8 @@ FileSystemStats StoreFileSystem::stats() const {
           .kept_drafts = publisher_.kept().size(),
           .pending_directories = names_->pending_directories(),
           .read_bytes = read_bytes_,
-          .written_bytes = written_bytes_};
+          .written_bytes = written_bytes_,
+          .outage = reach_.outage()};
 }
 
 std::vector<UnpublishedFile> StoreFileSystem::unpublished() const { return publisher_.kept(); }

@@ -13,10 +13,6 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kSymlinkMode = 0777;
-// After a question that the store left unanswered until its deadline, or that was repeated in vain for longer than
-// kQuickAnswer, the next ones are not asked for kHangPause: an `ls` asks many, and each would wait as long.
-constexpr std::chrono::nanoseconds kQuickAnswer = std::chrono::milliseconds(500);
-constexpr std::chrono::nanoseconds kHangPause = std::chrono::seconds(5);
 
 uint64_t blocks_of(uint64_t size_bytes) { return (size_bytes + 511) / 512; }
 
@@ -109,13 +105,15 @@ Result<void> StoreFileSystem::check_writable(const Node& node) const {
 
 // For those who only look: a store that is out of reach leaves them what this host knows already.
 Result<void> StoreFileSystem::freshen(Directory& directory, const RequestContext& context) const {
-  const SteadyTime now = environment_.clock.steady_now();
-  if (now < ask_again_.load()) return {};
+  if (reach_.is_hanging()) return {};
+  const SteadyTime asked = environment_.clock.steady_now();
   auto fresh = directory.refresh(environment_.options.revalidate, context);
-  if (fresh || !is_out_of_reach(fresh.error())) return fresh;
-  const SteadyTime then = environment_.clock.steady_now();
-  if (fresh.error().code() == Errc::deadline_exceeded || then - now > kQuickAnswer) ask_again_ = then + kHangPause;
-  log::debug("directory {:016x} is shown as last known: {}", directory.id(), fresh.error().to_string());
+  if (fresh) {
+    reach_.answered(environment_.clock.steady_now() - directory.age());
+    return fresh;
+  }
+  if (!is_out_of_reach(fresh.error())) return fresh;
+  reach_.unanswered(asked, fresh.error());
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "fs/handle_table.h"
 #include "fs/node_table.h"
 #include "fs/publisher.h"
+#include "fs/reach.h"
 
 namespace cairn {
 
@@ -167,7 +168,7 @@ class StoreFileSystem final : public FileSystem {
   EntryLocks entries_;
   HandleTable<OpenFile> files_;
   HandleTable<Listing> listings_;
-  mutable std::atomic<SteadyTime> ask_again_{SteadyTime{}};  // until then the store counts as hanging
+  mutable Reach reach_;  // noted by those who only look
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
   Publisher publisher_;  // last: its thread uses all of the above

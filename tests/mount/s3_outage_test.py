@@ -157,6 +157,9 @@ def test_status_answers_and_counts_the_errors(victim, server, outage):
     seconds, done = seconds_of(os.environ["CAIRNFS"], "status", victim.path, ok=True)
     assert seconds < OPERATION_TIMEOUT
     assert re.search(r"get .*[1-9]\d* errors", done.stdout) and "chunk" in done.stdout, done.stdout
+    assert "OUT OF REACH" in done.stdout, done.stdout
+    server.heal()
+    wait_until(lambda: os.listdir(victim.path / "d") and "OUT OF REACH" not in cairnfs("status", victim.path).stdout)
 
 
 def test_all_goes_on_once_the_endpoint_is_back(bench, victim, server, outage):

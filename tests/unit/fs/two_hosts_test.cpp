@@ -171,6 +171,33 @@ TEST(Revalidation, what_is_known_can_be_looked_at_while_the_store_is_out_of_reac
   objects.heal();
 }
 
+TEST(Revalidation, an_outage_is_told_from_the_first_question_left_unanswered_to_the_next_answer) {
+  TestStore store;
+  FaultyObjectStore objects(store.objects());
+  TestHost host(objects, {.revalidate = std::chrono::seconds(1)});
+  ASSERT_TRUE(host.mkdir("young"));
+  host.clock().advance(std::chrono::seconds(2));
+  EXPECT_TRUE(host.stat("young"));
+  EXPECT_FALSE(host.files().stats().outage);
+  objects.add({.times = kEveryTime});
+  host.clock().advance(std::chrono::milliseconds(600));
+  EXPECT_TRUE(host.stat("young"));  // known well enough: nobody is asked
+  EXPECT_FALSE(host.files().stats().outage);
+  host.clock().advance(std::chrono::milliseconds(600));
+  EXPECT_TRUE(host.stat("young"));
+  const auto outage = host.files().stats().outage;
+  ASSERT_TRUE(outage);
+  EXPECT_EQ(outage->since, host.clock().wall_now());
+  EXPECT_THAT(outage->error, ::testing::HasSubstr("unavailable"));
+  host.clock().advance(std::chrono::seconds(1));
+  EXPECT_TRUE(host.stat("young"));
+  EXPECT_EQ(host.files().stats().outage->since, outage->since);
+  objects.heal();
+  host.clock().advance(std::chrono::milliseconds(1));
+  EXPECT_TRUE(host.stat("young"));
+  EXPECT_FALSE(host.files().stats().outage);
+}
+
 TEST(Revalidation, a_store_that_does_not_answer_is_not_asked_by_each_look_up) {
   TestStore store;
   FaultyObjectStore objects(store.objects());

@@ -1,0 +1,43 @@
+#include "fs/reach.h"
+
+#include "base/log.h"
+
+namespace cairn {
+
+namespace {
+
+// After a question that the store left unanswered until its deadline, or that was repeated in vain for longer than
+// kQuickAnswer, the next ones are not asked for kHangPause: an `ls` asks many, and each would wait as long.
+constexpr std::chrono::nanoseconds kQuickAnswer = std::chrono::milliseconds(500);
+constexpr std::chrono::nanoseconds kHangPause = std::chrono::seconds(5);
+
+}  // namespace
+
+void Reach::answered(SteadyTime asked) {
+  if (!away_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(mutex_);
+  if (!outage_ || asked <= last_unanswered_) return;  // asked before the store went away
+  log::info("the store is in reach again, after {} s", (clock_.wall_now() - outage_->since) / 1'000'000'000);
+  outage_.reset();
+  away_ = false;
+}
+
+void Reach::unanswered(SteadyTime asked, const Error& error) {
+  const SteadyTime now = clock_.steady_now();
+  if (error.code() == Errc::deadline_exceeded || now - asked > kQuickAnswer) ask_again_ = now + kHangPause;
+  const std::lock_guard lock(mutex_);
+  last_unanswered_ = std::max(last_unanswered_, asked);
+  if (!outage_) {
+    log::warning("the store is out of reach, directories are shown as last known: {}", error.to_string());
+    outage_ = Outage{.since = clock_.wall_now(), .error = {}};
+    away_ = true;
+  }
+  outage_->error = error.to_string();
+}
+
+std::optional<Outage> Reach::outage() const {
+  const std::lock_guard lock(mutex_);
+  return outage_;
+}
+
+}  // namespace cairn

@@ -1,0 +1,39 @@
+// Whether the store answers those who only look.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "fs/file_system.h"
+
+namespace cairn {
+
+// Says each outage once, and keeps those who look from waiting for a hanging store again and again. What it knows comes
+// from directories that were asked for: while nobody looks, an outage goes unnoticed, and so does its end.
+// Thread-safety: all methods may be called from any thread.
+class Reach {
+ public:
+  explicit Reach(const Clock& clock) : clock_(clock) {}
+
+  // The store has kept somebody waiting in vain just now: asking again would only make another one wait.
+  [[nodiscard]] bool is_hanging() const { return clock_.steady_now() < ask_again_.load(); }
+
+  // A question put at `asked` was answered, or was left unanswered.
+  void answered(SteadyTime asked);
+  void unanswered(SteadyTime asked, const Error& error);
+
+  [[nodiscard]] std::optional<Outage> outage() const;
+
+ private:
+  const Clock& clock_;
+  std::atomic<SteadyTime> ask_again_{SteadyTime{}};
+  std::atomic<bool> away_{false};  // outage_ has a value
+  mutable std::mutex mutex_;
+  std::optional<Outage> outage_;  // guarded by mutex_
+  SteadyTime last_unanswered_{};  // guarded by mutex_
+};
+
+}  // namespace cairn
