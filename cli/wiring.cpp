@@ -16,7 +16,8 @@ namespace {
 
 constexpr uint64_t kLookingMemory = 64U << 20;
 constexpr std::chrono::seconds kOpenTimeout{30};
-// Of `memory`, for chunk buffers. The rest is for what the kernel has asked for, the cache's batches and the heap.
+// Of `memory`, for chunk buffers. The rest is for decoding (an eighth of this), what the kernel has asked for, the
+// cache's batches and the heap.
 constexpr uint64_t kChunkQuarters = 3;
 
 Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const Settings& settings, Random& random) {

@@ -209,6 +209,12 @@ Buffer encode_chunk(ByteView plain, int compression_level) {
   return encode_raw(plain);
 }
 
+uint64_t decoding_bytes(ByteView object, uint32_t expected_size) {
+  const auto header = read_header(object);
+  if (!header || header->encoding == ChunkEncoding::raw) return 0;
+  return uint64_t{expected_size} * (header->encoding == ChunkEncoding::planes_zstd ? 2 : 1);
+}
+
 Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size) {
   const auto header = read_header(object.view());
   if (!header) return fail(header.error());

@@ -21,6 +21,9 @@ enum class ChunkEncoding : uint8_t {
 // saving is worth a decode. The element width is found by sampling the bytes. Deterministic for one zstd version.
 Buffer encode_chunk(ByteView plain, int compression_level);
 
+// What decode_chunk() allocates besides the object, which it may keep: nothing for raw ones.
+uint64_t decoding_bytes(ByteView object, uint32_t expected_size);
+
 // Plain bytes from an object; `expected_size` comes from the manifest. Raw ones stay where they are. Verifies grammar
 // and size only: digests are the caller's. Safe on hostile bytes. Failures: corrupt, unsupported (an encoding of a
 // newer version).

@@ -15,8 +15,8 @@ namespace cairn {
 
 namespace {
 
-// The object and its plain bytes exist side by side while it is decoded.
-uint64_t flight_bytes(const ChunkRef& chunk) { return 2 * uint64_t{chunk.size} + kChunkHeaderBytes; }
+// An object is not larger than its raw form. What decoding it takes besides comes from a budget of its own.
+uint64_t flight_bytes(const ChunkRef& chunk) { return uint64_t{chunk.size} + kChunkHeaderBytes; }
 
 Error in_chunk(const ChunkRef& chunk, const Error& error) { return error.in("chunk " + chunk.id.short_hex()); }
 
@@ -26,6 +26,16 @@ Result<SharedBuffer> of_right_size(const ChunkRef& chunk, Result<SharedBuffer> b
   return fail(Errc::corrupt, "chunk {} has {} bytes, not the {} that its manifest says", chunk.id.short_hex(),
               (*buffer)->size(), chunk.size);
 }
+
+// Of the memory budget: what is on its way ahead of all readers, and what they have not come for yet. Many readers need
+// the rest for the chunks that they are in the middle of.
+constexpr uint64_t kPrefetchShare = 4;
+
+// Of the memory budget, on top of it: decoding is short, and few cores do it at once.
+constexpr uint64_t kDecodingShare = 8;
+
+// A reader who has not come for a prefetched chunk by then has most likely gone elsewhere.
+constexpr std::chrono::nanoseconds kReaderPatience = std::chrono::seconds(10);
 
 // Damage and absence stay what they are however often one asks.
 bool may_pass(Errc code) { return code != Errc::corrupt && code != Errc::not_found && code != Errc::unsupported; }
@@ -51,7 +61,9 @@ struct ChunkReader::Flight {
 };
 
 ChunkReader::ChunkReader(StoreEnvironment& environment)
-    : environment_(environment), kept_(environment.memory.limit_bytes() / 2) {
+    : environment_(environment),
+      kept_(environment.memory.limit_bytes() / 2),
+      decoding_(environment.memory.limit_bytes() / kDecodingShare) {
   environment_.memory.set_reclaimer([this](uint64_t wanted_bytes) { reclaim(wanted_bytes); });
 }
 
@@ -71,17 +83,20 @@ ChunkReader::~ChunkReader() {
 Result<void> ChunkReader::read(const ChunkRef& chunk, uint64_t offset, MutableByteView out,
                                const RequestContext& context) {
   check(offset + out.size() <= chunk.size, "a read stays within its chunk");
-  SharedBuffer kept = use_kept(chunk);
-  if (!kept && environment_.cache.read(chunk.id, offset, out)) return {};
-  auto buffer = of_right_size(chunk, kept ? std::move(kept) : fly(chunk, Source::store, context));
+  Result<SharedBuffer> buffer = use_kept(chunk, out.size());
+  if (!*buffer) {
+    if (environment_.cache.read(chunk.id, offset, out)) return {};
+    buffer = fly(chunk, Source::store, out.size(), context);
+  }
+  buffer = of_right_size(chunk, std::move(buffer));
   if (!buffer) return fail(std::move(buffer).error());
   if (!out.empty()) std::memcpy(out.data(), (*buffer)->data() + offset, out.size());
   return {};
 }
 
 Result<SharedBuffer> ChunkReader::fetch(const ChunkRef& chunk, const RequestContext& context) {
-  SharedBuffer kept = use_kept(chunk);
-  return of_right_size(chunk, kept ? std::move(kept) : fly(chunk, Source::cache_or_store, context));
+  SharedBuffer kept = use_kept(chunk, chunk.size);
+  return of_right_size(chunk, kept ? std::move(kept) : fly(chunk, Source::cache_or_store, chunk.size, context));
 }
 
 void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
@@ -101,9 +116,9 @@ void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
       ->callbacks.push_back(std::move(done));
 }
 
-void ChunkReader::mark_read(const ChunkRef& chunk) {
+void ChunkReader::mark_delivered(const ChunkRef& chunk, uint64_t size_bytes) {
   const std::lock_guard lock(mutex_);
-  kept_.use(chunk.id);
+  kept_.delivered(chunk.id, size_bytes);
 }
 
 bool ChunkReader::is_local(const ChunkRef& chunk) const {
@@ -120,12 +135,14 @@ void ChunkReader::drop_memory() {
   kept_.drop_all(dropped);
 }
 
-SharedBuffer ChunkReader::use_kept(const ChunkRef& chunk) {
+SharedBuffer ChunkReader::use_kept(const ChunkRef& chunk, uint64_t size_bytes) {
   const std::lock_guard lock(mutex_);
-  return kept_.use(chunk.id);
+  return kept_.use(chunk.id, size_bytes);
 }
 
-Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, const RequestContext& context) {
+// Brings the chunk to a reader who takes `used_bytes` of it.
+Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, uint64_t used_bytes,
+                                      const RequestContext& context) {
   while (true) {
     FlightPtr flight = join(chunk);
     if (!flight) {
@@ -136,7 +153,9 @@ Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, cons
     auto outcome = wait(flight, context);
     // A prefetch that failed is nobody's business but its own: this reader then tries for itself.
     const bool again = !outcome && flight->cause == Cause::prefetch && may_pass(outcome.error().code());
-    if (!again || context.cause == Cause::prefetch || !context.check()) return outcome;
+    if (again && context.cause != Cause::prefetch && context.check()) continue;
+    if (outcome) (void)use_kept(chunk, used_bytes);
+    return outcome;
   }
 }
 
@@ -157,7 +176,7 @@ ChunkReader::FlightPtr ChunkReader::join_or_launch(const ChunkRef& chunk, Source
 
 // The flight under way, with one more waiter; or one that has landed, if the chunk is kept; or nullptr.
 ChunkReader::FlightPtr ChunkReader::join_locked(const ChunkRef& chunk) {
-  if (SharedBuffer buffer = kept_.use(chunk.id)) {
+  if (SharedBuffer buffer = kept_.find(chunk.id)) {
     auto landed = std::make_shared<Flight>(chunk, Source::store, Cause::demand, MemoryBudget::Lease());
     landed->waiters = 1;
     landed->outcome = std::move(buffer);
@@ -221,10 +240,12 @@ bool ChunkReader::attach_locked(const ChunkRef& chunk, Done& done) {
 }
 
 Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes) {
+  if (environment_.memory.contended()) return fail(Errc::no_space, "a reader waits for memory");
   KeptChunks::Dropped dropped;
   {
     const std::lock_guard lock(mutex_);
-    const uint64_t share = environment_.memory.limit_bytes() / 2;
+    const uint64_t share = environment_.memory.limit_bytes() / kPrefetchShare;
+    kept_.give_up_unread(environment_.clock.steady_now() - kReaderPatience);
     if (prefetching_bytes_ + kept_.unread_bytes() + size_bytes > share) {
       return fail(Errc::no_space, "prefetches fill their share of {} of the memory budget", human_bytes(share));
     }
@@ -233,7 +254,7 @@ Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes)
   if (lease) return lease;
   {
     const std::lock_guard lock(mutex_);
-    kept_.make_room_among_read(size_bytes, dropped);
+    kept_.make_room_for_prefetch(size_bytes, dropped);
   }
   dropped.clear();
   return environment_.memory.try_acquire(size_bytes);
@@ -289,6 +310,9 @@ Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestConte
   counters.fetched_bytes += object->size();
   if (context.cause == Cause::prefetch) ++counters.chunks_prefetched;
 
+  // Waited for with memory in hand: whoever has it now waits for nothing more.
+  const auto room = decoding_.acquire(decoding_bytes(object->view(), chunk.size), context);
+  if (!room) return fail(room.error());
   auto plain = decode_chunk(std::move(*object), chunk.size);
   auto verified = plain ? verify(chunk, plain->view()) : Result<void>(fail(plain.error()));
   if (verified) return plain;
@@ -313,9 +337,10 @@ void ChunkReader::land(const FlightPtr& flight, Result<SharedBuffer> outcome) {
     const auto found = flights_.find(id);
     if (found != flights_.end() && found->second == flight) flights_.erase(found);
     if (flight->cause == Cause::prefetch) prefetching_bytes_ -= flight_bytes(flight->chunk);
-    if (outcome) kept_.keep(id, *outcome, flight->cause == Cause::prefetch && flight->waiters == 0, dropped);
-    // Whoever waits for memory has asked for it before this chunk was kept, and will not ask again.
-    if (outcome && environment_.memory.contended()) kept_.drop(id, dropped);
+    const bool unread = flight->cause == Cause::prefetch && flight->waiters == 0;
+    if (outcome) kept_.keep(id, *outcome, unread, environment_.clock.steady_now(), dropped);
+    // Whoever waits for memory has asked for it before this chunk was kept, and will not ask again: one in, one out.
+    if (outcome && environment_.memory.contended()) kept_.make_room((*outcome)->size(), dropped);
     callbacks = std::move(flight->callbacks);
     flight->outcome = outcome;
     flight->landed.notify_all();

@@ -17,10 +17,12 @@ namespace cairn {
 // by the thread that asks for it, before it starts and while it holds no other, so that pool threads never wait for
 // memory and nobody waits for memory with memory in hand.
 //
+// Objects that are not raw are decoded within another budget, an eighth of the first.
+//
 // Thread-safety: all methods may be called from any thread; no lock is held while waiting or fetching. One ChunkReader
 //   per environment: it is the budget's reclaimer.
 // Ownership: buffers are shared and count against the MemoryBudget until the last holder lets go; recently used ones
-//   are kept, in at most half of the budget, as long as nobody else needs the memory.
+//   are kept as long as nobody else needs the memory, those read to their end in at most half of the budget.
 // Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (a second fetch failed
 //   its check as well), those of ObjectStore. A waiter whose own context ends leaves; the fetch goes on for the others
 //   and is cancelled when nobody is left.
@@ -40,12 +42,13 @@ class ChunkReader {
   Result<SharedBuffer> fetch(const ChunkRef& chunk, const RequestContext& context);
 
   // Starts to bring the chunk into memory and cache; never waits. `done` is called exactly once from any thread, with
-  // the chunk or the reason why not (no_space: prefetches fill their half of the memory budget; ask again later).
+  // the chunk or the reason why not (no_space: prefetches fill their share of the memory budget, or a reader waits for
+  // memory; ask again later).
   using Done = std::function<void(Result<SharedBuffer>)>;
   void prefetch(const ChunkRef& chunk, Done done);
 
-  // A prefetched chunk has gone where it was wanted: it need not be spared any longer.
-  void mark_read(const ChunkRef& chunk);
+  // The reader of a prefetched chunk will find `size_bytes` of it elsewhere; the rest it comes for.
+  void mark_delivered(const ChunkRef& chunk, uint64_t size_bytes);
 
   // In memory, in the cache, or on its way.
   [[nodiscard]] bool is_local(const ChunkRef& chunk) const;
@@ -59,8 +62,8 @@ class ChunkReader {
   struct Flight;
   using FlightPtr = std::shared_ptr<Flight>;
 
-  SharedBuffer use_kept(const ChunkRef& chunk);
-  Result<SharedBuffer> fly(const ChunkRef& chunk, Source source, const RequestContext& context);
+  SharedBuffer use_kept(const ChunkRef& chunk, uint64_t size_bytes);
+  Result<SharedBuffer> fly(const ChunkRef& chunk, Source source, uint64_t used_bytes, const RequestContext& context);
   FlightPtr join(const ChunkRef& chunk);
   FlightPtr join_or_launch(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
   FlightPtr join_locked(const ChunkRef& chunk);
@@ -84,6 +87,7 @@ class ChunkReader {
   mutable std::mutex mutex_;
   std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_;  // guarded by mutex_; those that may be joined
   KeptChunks kept_;                                             // guarded by mutex_
+  MemoryBudget decoding_;                                       // what decoders allocate besides the chunk's own bytes
   uint64_t prefetching_bytes_ = 0;                              // guarded by mutex_; leased to prefetches in flight
   size_t tasks_ = 0;                                            // guarded by mutex_; in the io pool
   bool ending_ = false;                                         // guarded by mutex_

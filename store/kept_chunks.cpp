@@ -2,19 +2,37 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace cairn {
 
-SharedBuffer KeptChunks::use(const ChunkId& id) {
+SharedBuffer KeptChunks::use(const ChunkId& id, uint64_t size_bytes) {
   const auto found = index_.find(id);
   if (found == index_.end()) return nullptr;
-  const auto chunk = found->second;
-  Queue& from = queue_of(*chunk);
-  from.size_bytes -= chunk->buffer->size();
-  read_.size_bytes += chunk->buffer->size();
-  chunk->unread = false;
-  read_.chunks.splice(read_.chunks.end(), from.chunks, chunk);
-  return chunk->buffer;
+  Chunk& chunk = *found->second;
+  chunk.left_bytes -= std::min(chunk.left_bytes, size_bytes);
+  move_to(chunk.left_bytes == 0 ? kDone : kBegun, found->second);
+  return chunk.buffer;
+}
+
+void KeptChunks::delivered(const ChunkId& id, uint64_t size_bytes) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return;
+  uint64_t& left = found->second->left_bytes;
+  left -= std::min(left, size_bytes);
+}
+
+void KeptChunks::give_up_unread(SteadyTime then) {
+  const auto& unread = queues_[kUnread].chunks;
+  while (!unread.empty() && unread.front().since < then) move_to(kDone, queues_[kUnread].chunks.begin());
+}
+
+void KeptChunks::move_to(Progress progress, Place place) {
+  Queue& from = queues_[std::exchange(place->progress, progress)];
+  Queue& to = queues_[progress];
+  from.size_bytes -= place->buffer->size();
+  to.size_bytes += place->buffer->size();
+  to.chunks.splice(to.chunks.end(), from.chunks, place);
 }
 
 SharedBuffer KeptChunks::find(const ChunkId& id) const {
@@ -22,51 +40,55 @@ SharedBuffer KeptChunks::find(const ChunkId& id) const {
   return found == index_.end() ? nullptr : found->second->buffer;
 }
 
-void KeptChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, Dropped& dropped) {
+void KeptChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, SteadyTime now, Dropped& dropped) {
   if (index_.contains(id)) return;
-  Queue& queue = unread ? unread_ : read_;
-  queue.size_bytes += buffer->size();
-  index_[id] = queue.chunks.insert(queue.chunks.end(), Chunk{id, std::move(buffer), unread});
-  while (read_.size_bytes + unread_.size_bytes > capacity_) {
-    drop_front(read_.chunks.empty() ? unread_ : read_, dropped);
-  }
+  const uint64_t size_bytes = buffer->size();
+  const Progress progress = unread ? kUnread : kBegun;
+  Queue& queue = queues_[progress];
+  queue.size_bytes += size_bytes;
+  size_bytes_ += size_bytes;
+  index_[id] = queue.chunks.insert(queue.chunks.end(), Chunk{id, std::move(buffer), progress, size_bytes, now});
+  Queue& done = queues_[kDone];
+  while (size_bytes_ > fair_bytes_ && !done.chunks.empty()) drop(done, done.chunks.begin(), dropped);
 }
 
-void KeptChunks::make_room(uint64_t wanted_bytes, Dropped& dropped) {
-  drop_from(unread_, drop_from(read_, wanted_bytes, dropped), dropped);
-}
+void KeptChunks::make_room(uint64_t wanted_bytes, Dropped& dropped) { drop_up_to(kUnread, wanted_bytes, dropped); }
 
-void KeptChunks::make_room_among_read(uint64_t wanted_bytes, Dropped& dropped) {
-  drop_from(read_, wanted_bytes, dropped);
-}
-
-void KeptChunks::drop(const ChunkId& id, Dropped& dropped) {
-  const auto found = index_.find(id);
-  if (found == index_.end()) return;
-  const auto chunk = found->second;
-  Queue& queue = queue_of(*chunk);
-  queue.chunks.splice(queue.chunks.begin(), queue.chunks, chunk);
-  drop_front(queue, dropped);
+void KeptChunks::make_room_for_prefetch(uint64_t wanted_bytes, Dropped& dropped) {
+  wanted_bytes = drop_up_to(kDone, wanted_bytes, dropped);
+  const uint64_t begun = queues_[kBegun].size_bytes;
+  drop_up_to(kBegun, std::min(wanted_bytes, begun - std::min(begun, fair_bytes_)), dropped);
 }
 
 void KeptChunks::drop_all(Dropped& dropped) { make_room(std::numeric_limits<uint64_t>::max(), dropped); }
 
-uint64_t KeptChunks::drop_from(Queue& queue, uint64_t wanted_bytes, Dropped& dropped) {
-  while (wanted_bytes > 0 && !queue.chunks.empty()) {
-    const SharedBuffer& next = queue.chunks.front().buffer;
-    const bool idle = next.use_count() == 1;
-    if (idle) wanted_bytes -= std::min<uint64_t>(wanted_bytes, next->size());
-    drop_front(queue, dropped);
+uint64_t KeptChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped) {
+  for (const bool only_idle : {true, false}) {
+    for (size_t progress = kDone; progress <= last; ++progress) {
+      wanted_bytes = drop_from(queues_[progress], only_idle, wanted_bytes, dropped);
+    }
   }
   return wanted_bytes;
 }
 
-void KeptChunks::drop_front(Queue& queue, Dropped& dropped) {
-  Chunk& chunk = queue.chunks.front();
-  queue.size_bytes -= chunk.buffer->size();
-  index_.erase(chunk.id);
-  dropped.push_back(std::move(chunk.buffer));
-  queue.chunks.pop_front();
+uint64_t KeptChunks::drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped) {
+  for (auto at = queue.chunks.begin(); wanted_bytes > 0 && at != queue.chunks.end();) {
+    if (only_idle && at->buffer.use_count() > 1) {
+      ++at;
+      continue;
+    }
+    wanted_bytes -= std::min<uint64_t>(wanted_bytes, at->buffer->size());
+    at = drop(queue, at, dropped);
+  }
+  return wanted_bytes;
+}
+
+KeptChunks::Place KeptChunks::drop(Queue& queue, Place place, Dropped& dropped) {
+  queue.size_bytes -= place->buffer->size();
+  size_bytes_ -= place->buffer->size();
+  index_.erase(place->id);
+  dropped.push_back(std::move(place->buffer));
+  return queue.chunks.erase(place);
 }
 
 }  // namespace cairn

@@ -76,11 +76,6 @@ void Prefetcher::arrived(uint64_t stream, const ChunkRef& chunk, const Result<Sh
   log::debug("prefetch: {}", outcome.error().to_string());
 }
 
-// Until the sink lets go of it the chunk counts as prefetched and unread, so that prefetch waits for a slow kernel.
-SharedBuffer Prefetcher::delivered_by(const SharedBuffer& buffer, const ChunkRef& chunk) {
-  return {buffer.get(), [buffer, chunk, &chunks = chunks_](const Buffer*) { chunks.mark_read(chunk); }};
-}
-
 void Prefetcher::push(const ChunkRef& chunk, const SharedBuffer& buffer) {
   if (buffer->size() != chunk.size) return;
   const uint64_t begin = page_up(chunk.offset + chunk.size / kMarkerPart + 1);
@@ -92,7 +87,8 @@ void Prefetcher::push(const ChunkRef& chunk, const SharedBuffer& buffer) {
     sink = sink_;
     ++pushing_;
   }
-  (*sink)(begin, buffer->view().subspan(begin - chunk.offset, end - begin), delivered_by(buffer, chunk));
+  (*sink)(begin, buffer->view().subspan(begin - chunk.offset, end - begin), buffer);
+  chunks_.mark_delivered(chunk, end - begin);
   const std::lock_guard lock(mutex_);
   if (--pushing_ == 0) pushed_.notify_all();
 }

@@ -41,7 +41,6 @@ class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
   [[nodiscard]] size_t first_chunk_from(uint64_t offset) const;
   void start(const Batch& batch);
   void arrived(uint64_t stream, const ChunkRef& chunk, const Result<SharedBuffer>& outcome);
-  SharedBuffer delivered_by(const SharedBuffer& buffer, const ChunkRef& chunk);
   void push(const ChunkRef& chunk, const SharedBuffer& buffer);
 
   ChunkReader& chunks_;

@@ -182,7 +182,7 @@ def many_readers(bench: Bench, runs: int) -> list:
     paths = [bench.subject.mounted / f"shard-{i:02}" for i in range(FILES)]
     for path in paths:
         file_work.write_durably(path, bench.subject.fresh_bytes(size_bytes // FILES), sync=False)
-    efforts, anonymous, resident = Efforts(size_bytes), [], []
+    efforts, anonymous, resident, fetched = Efforts(size_bytes), [], [], []
     for _ in range(runs):
         for who, options in (("cairnfs", ()), (f"--memory {MORE_MEMORY}", ("--memory", MORE_MEMORY))):
             bench.subject.remount_cold(*options)
@@ -192,10 +192,12 @@ def many_readers(bench: Bench, runs: int) -> list:
             if not options:
                 anonymous.append(bench.subject.peak.anonymous_kib / 1024)
                 resident.append(bench.subject.peak.total_kib / 1024)
+                fetched.append(bench.subject.status()["reads"]["fetched_bytes"] / size_bytes)
     bench.subject.remount_cold()
     return [
         Row(f"{FILES} readers of {FILES} files: peak RssAnon", "MiB", anonymous, [], aim="≤ 512", aim_value=512),
         Row("  peak VmHWM, mapped files included", "MiB", resident, []),
+        Row("  bytes fetched per byte read", "", fetched, [], aim="≤ 1.1", aim_value=1.1),
         efforts.rate_row("  throughput", f"--memory {MORE_MEMORY}", aim="≥ 0.8", aim_ratio=0.8),
     ]
 

@@ -34,6 +34,9 @@ size_t width_of(const Buffer& object) { return std::to_integer<size_t>(object.da
 
 void expect_round_trip(ByteView plain) {
   const Buffer object = encode_chunk(plain, kLevel);
+  const bool is_raw = encoding_of(object) == ChunkEncoding::raw;
+  EXPECT_EQ(decoding_bytes(object.view(), static_cast<uint32_t>(plain.size())),
+            is_raw ? 0 : plain.size() * (width_of(object) > 1 ? 2 : 1));
   const auto back = decode_chunk(Buffer::copy_of(object.view()), static_cast<uint32_t>(plain.size()));
   ASSERT_TRUE(back) << back.error().to_string();
   EXPECT_TRUE(std::ranges::equal(back->view(), plain));

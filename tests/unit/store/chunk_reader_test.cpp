@@ -12,7 +12,7 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kChunk = 64U << 10;
-constexpr uint64_t kFlight = 2 * kChunk + kChunkHeaderBytes;
+constexpr uint64_t kFlight = kChunk + kChunkHeaderBytes;
 constexpr ObjectOperation kGet = ObjectOperation::get;
 
 class ChunkReaderTest : public testing::Test {
@@ -226,6 +226,23 @@ TEST_F(ChunkReaderTest, destroying_the_reader_cancels_what_is_under_way) {
   EXPECT_EQ(ended.get_future().get().error().code(), Errc::cancelled);
 }
 
+class ChunkReaderInSomeMemoryTest : public ChunkReaderTest {
+ protected:
+  ChunkReaderInSomeMemoryTest() : ChunkReaderTest({.memory_bytes = 8 * kFlight, .cache_bytes = 0}) {}
+};
+
+TEST_F(ChunkReaderInSomeMemoryTest, chunks_that_are_read_piece_by_piece_are_fetched_once_each) {
+  const ChunkRef a = put(1), b = put(2);
+  uint64_t others = 0;
+  for (uint64_t piece = 0; piece < 8; ++piece) {
+    for (const auto& [seed, chunk] : {std::pair{1, a}, std::pair{2, b}}) {
+      EXPECT_EQ(read(chunk, piece * 64, 64).value(), bytes(seed, piece * 64, 64));
+    }
+    for (int i = 0; i < 4; ++i) reader_.fetch(put(10 + others++), test_context()).value();
+  }
+  EXPECT_EQ(fetches(), 2U + others);
+}
+
 class ChunkReaderInLittleMemoryTest : public ChunkReaderTest {
  protected:
   ChunkReaderInLittleMemoryTest() : ChunkReaderTest({.memory_bytes = 4 * kFlight, .cache_bytes = 0}) {}
@@ -253,18 +270,30 @@ TEST_F(ChunkReaderInLittleMemoryTest, kept_chunks_give_way_to_a_demand) {
   EXPECT_TRUE(all.has_value());
 }
 
-TEST_F(ChunkReaderInLittleMemoryTest, prefetches_leave_half_of_the_budget_to_demands) {
+TEST_F(ChunkReaderInLittleMemoryTest, prefetches_leave_three_quarters_of_the_budget_to_demands) {
   const auto gate = block_fetches();
-  // Shared: the two that are under way may be cancelled when this test is over.
+  // Shared: the one that is under way may be cancelled when this test is over.
   const auto refused = std::make_shared<std::vector<Errc>>();
   for (uint64_t seed = 0; seed < 4; ++seed) {
     reader_.prefetch(put(seed), [refused](const Result<SharedBuffer>& outcome) {
       if (!outcome) refused->push_back(outcome.error().code());
     });
   }
-  EXPECT_EQ(*refused, std::vector<Errc>(2, Errc::no_space));
-  EXPECT_LE(host_.memory().used_bytes(), host_.memory().limit_bytes() / 2);
+  EXPECT_EQ(*refused, std::vector<Errc>(3, Errc::no_space));
+  EXPECT_LE(host_.memory().used_bytes(), host_.memory().limit_bytes() / 4);
   gate->open();
+}
+
+TEST_F(ChunkReaderInLittleMemoryTest, nothing_is_prefetched_while_a_reader_waits_for_memory) {
+  auto all = host_.memory().acquire(host_.memory().limit_bytes(), test_context());
+  const ChunkRef wanted = put(1);
+  std::thread reader([&] { EXPECT_EQ(read(wanted, 0, 10).value(), bytes(1, 0, 10)); });
+  while (!host_.memory().contended()) std::this_thread::yield();
+  std::promise<Result<SharedBuffer>> outcome;
+  reader_.prefetch(put(2), [&](Result<SharedBuffer> refused) { outcome.set_value(std::move(refused)); });
+  EXPECT_EQ(outcome.get_future().get().error().code(), Errc::no_space);
+  all->release();
+  reader.join();
 }
 
 TEST_F(ChunkReaderInLittleMemoryTest, a_reader_that_waits_for_memory_can_be_interrupted) {
