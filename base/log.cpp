@@ -25,18 +25,20 @@ spdlog::level::level_enum to_spdlog(Level level) {
 constexpr size_t kMaxFileBytes = 10U << 20;
 constexpr size_t kOlderFiles = 1;
 
-std::shared_ptr<spdlog::logger> logger_to(const std::string& file) {
+std::shared_ptr<spdlog::logger> logger_to(const std::string& file, Level level) {
   spdlog::sink_ptr sink;
   if (file.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
     sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file, kMaxFileBytes, kOlderFiles);
   }
-  return std::make_shared<spdlog::logger>("cairnfs", std::move(sink));
+  auto logger = std::make_shared<spdlog::logger>("cairnfs", std::move(sink));
+  logger->set_level(to_spdlog(level));
+  return logger;
 }
 
 std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance = logger_to({});
+  static std::shared_ptr<spdlog::logger> instance = logger_to({}, Level::warning);
   return instance;
 }
 
@@ -68,8 +70,7 @@ RecentLines& recent_lines() {
 }  // namespace
 
 void configure(Level level, const std::string& file) {
-  logger() = logger_to(file);
-  logger()->set_level(to_spdlog(level));
+  logger() = logger_to(file, level);
   logger()->flush_on(spdlog::level::info);
   logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
 }

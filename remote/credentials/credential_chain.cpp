@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "base/ascii.h"
@@ -167,7 +168,8 @@ void CredentialChain::note_locked(const Fetch& fetch) {
   no_refresh_before_ = clock_.steady_now() + kBetweenRefreshes;
   if (*fetch.outcome) {
     current_ = (*fetch.outcome)->credentials;
-    source_ = (*fetch.outcome)->source;
+    const std::string before = std::exchange(source_, (*fetch.outcome)->source);
+    if (source_ != before) log::info("s3: credentials of {}", source_);
     warned_ = false;
     return;
   }

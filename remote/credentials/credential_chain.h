@@ -55,7 +55,7 @@ class CredentialChain final : public CredentialsProvider {
 
   Result<Credentials> credentials(const RequestContext& context, const Credentials* stale) override;
 
-  // "profile 'training' of /root/.aws/credentials": for status; empty before the first success.
+  // "profile 'training' of /root/.aws/credentials": what the log says; empty before the first success.
   [[nodiscard]] std::string source() const;
 
  private:

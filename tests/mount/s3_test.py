@@ -266,3 +266,4 @@ def test_the_secret_key_is_seen_nowhere(bench, server):
     secret = server.credentials["AWS_SECRET_ACCESS_KEY"]
     for where, text in told.items():
         assert text and secret not in text and "Signature=" not in text, where
+    assert "s3: credentials of environment (AWS_ACCESS_KEY_ID)\n" in told["log"], "which are used is no secret"

@@ -235,7 +235,7 @@ TEST_F(ChunkReaderInSomeMemoryTest, chunks_that_are_read_piece_by_piece_are_fetc
   const ChunkRef a = put(1), b = put(2);
   uint64_t others = 0;
   for (uint64_t piece = 0; piece < 8; ++piece) {
-    for (const auto& [seed, chunk] : {std::pair{1, a}, std::pair{2, b}}) {
+    for (const auto& [seed, chunk] : {std::pair{uint64_t{1}, a}, std::pair{uint64_t{2}, b}}) {
       EXPECT_EQ(read(chunk, piece * 64, 64).value(), bytes(seed, piece * 64, 64));
     }
     for (int i = 0; i < 4; ++i) reader_.fetch(put(10 + others++), test_context()).value();
