@@ -1,5 +1,7 @@
 #include "fs/reach.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace cairn {

@@ -1,16 +1,19 @@
 """What is peculiar to stores on S3-style endpoints: two hosts at once, what may be told and what not, and what it costs."""
 import concurrent.futures
 import contextlib
+import errno
 import http.server
+import json
 import os
 import socket
 import subprocess
 import threading
 import time
+import uuid
 
 import pytest
 
-from conftest import cairnfs, run, shared_s3_server, wait_until
+from conftest import Mount, cairnfs, run, shared_s3_server, wait_until
 
 PATIENCE = 10  # seconds until a command has said what is wrong
 CHUNK = 4 << 20
@@ -252,6 +255,37 @@ def test_a_silent_name_server_holds_nobody_past_the_timeout(server, silent_name_
 
 
 # Secrets --------------------------------------------------------------------------------------------------------------
+
+
+def public_bucket(server):
+    """Anybody may list and read it; only the owner writes."""
+    bucket = f"public-{uuid.uuid4()}"
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": f"arn:aws:s3:::{bucket}{objects}"}
+        for action, objects in (("s3:ListBucket", ""), ("s3:GetObject", "/*"))]}
+    keys = [server.credentials[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+    for query, body in (("", []), ("?policy=", ["--data-binary", json.dumps(policy)])):
+        run("curl", "-sS", "--fail-with-body", "-X", "PUT", f"{server.endpoint}/{bucket}{query}", *body, "--aws-sigv4",
+            f"aws:amz:{server.region}:s3", "--user", ":".join(keys), "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD")
+    return bucket
+
+
+def test_who_may_not_write_gets_a_read_only_mount_and_is_told(bench, server, tmp_path, monkeypatch):
+    url = server.url("models", bucket=public_bucket(server))
+    cairnfs("init", url)
+    owner = Mount(url, tmp_path / "owner", tmp_path / "owner.cache")
+    guest = Mount(url + "&anonymous=true", tmp_path / "guest", tmp_path / "guest.cache")
+    bench.mounts += [owner, guest]
+    owner.start()
+    (owner.path / "f").write_bytes(b"weights")
+    said = guest.start()
+    assert "mounting read-only" in said.stderr and guest.status()["read_only"], said.stderr
+    assert (guest.path / "f").read_bytes() == b"weights"
+    with pytest.raises(OSError) as refused:
+        (guest.path / "g").touch()
+    assert refused.value.errno == errno.EROFS
+    (owner.path / "f").write_bytes(b"better weights")
+    wait_until(lambda: (guest.path / "f").read_bytes() == b"better weights")
 
 
 def test_the_secret_key_is_seen_nowhere(bench, server):
