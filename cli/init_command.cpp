@@ -8,7 +8,7 @@ namespace cairn {
 
 namespace {
 
-constexpr std::chrono::minutes kTimeout{2};
+constexpr std::chrono::seconds kTimeout{30};  // as mount-timeout
 
 constexpr const char* kHelp =
     "A store is everything under one URL. dir:PATH is a directory, local or on a shared file system; it is made if it "
