@@ -5,10 +5,25 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 namespace cairn {
 
 namespace {
+
+// The kernel needs a moment to end a process that was killed, and whoever mounts anew right away need not know.
+constexpr std::chrono::seconds kMostOfDying{1};
+constexpr std::chrono::milliseconds kBetweenTries{20};
+
+bool lock_soon(int fd) {
+  const auto until = std::chrono::steady_clock::now() + kMostOfDying;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+  return true;
+}
 
 std::string holder_of(const std::string& lock_path) {
   auto pid = read_whole_file(lock_path);
@@ -21,7 +36,7 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory, const st
   const std::string path = directory + "/lock";
   auto file = open_file(path, O_RDWR | O_CREAT);
   if (!file) return fail(std::move(file).error());
-  if (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_soon(file->get())) {
     if (errno != EWOULDBLOCK) return fail(error_from_errno(errno, fmt::format("lock '{}'", path)));
     return fail(Errc::conflict, "cache directory '{}' is in use by {}: give this mount its own with --cache-dir",
                 shown_as, holder_of(path));

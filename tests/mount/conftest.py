@@ -64,11 +64,12 @@ def wait_until(condition, seconds=20):
 
 
 def is_running(pid):
-    """A process that has ended and was not reaped yet does not count."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    """Any of its threads: the first one may end before the others. A process that was not reaped yet does not count."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if thread.read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
+                return True
+    return False
 
 
 class Mount:

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "cache/lmdb_layout.h"
 #include "tests/support/test_environment.h"
@@ -106,6 +107,15 @@ TEST_F(LmdbBlockCacheTest, a_second_open_is_refused_and_told_who_the_first_is) {
             fmt::format("cache directory '{}' is in use by pid {}: give this mount its own with --cache-dir",
                         directory_.path().string(), ::getpid()));
   cache.reset();
+  EXPECT_TRUE(LmdbBlockCache::open({.path = directory_.path(), .capacity_bytes = kCapacity}));
+}
+
+TEST_F(LmdbBlockCacheTest, a_holder_that_is_going_is_waited_for) {
+  auto cache = open_at(directory_.path());
+  std::jthread going([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    cache.reset();
+  });
   EXPECT_TRUE(LmdbBlockCache::open({.path = directory_.path(), .capacity_bytes = kCapacity}));
 }
 
