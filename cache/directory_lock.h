@@ -13,7 +13,8 @@ namespace cairn {
 // folder, so that parts can live together or apart; not inherited across fork().
 class DirectoryLock {
  public:
-  // Waits up to a second for a holder that is going. Failures: conflict ("cache directory '<shown_as>' is in use by pid N: …"), permission_denied, no_space, io.
+  // Waits up to a second for a holder that is going. Failures: conflict ("cache directory '<shown_as>' is in use by pid
+  // N: …"), permission_denied, no_space, io.
   static Result<DirectoryLock> take(const std::string& directory, const std::string& shown_as);
 
  private:

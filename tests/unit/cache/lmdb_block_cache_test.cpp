@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <latch>
 #include <thread>
 
 #include "cache/lmdb_layout.h"
@@ -112,11 +113,13 @@ TEST_F(LmdbBlockCacheTest, a_second_open_is_refused_and_told_who_the_first_is) {
 
 TEST_F(LmdbBlockCacheTest, a_holder_that_is_going_is_waited_for) {
   auto cache = open_at(directory_.path());
-  std::jthread going([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    cache.reset();
+  std::latch opening(1);
+  std::jthread next([&] {
+    opening.count_down();
+    EXPECT_TRUE(LmdbBlockCache::open({.path = directory_.path(), .capacity_bytes = kCapacity}));
   });
-  EXPECT_TRUE(LmdbBlockCache::open({.path = directory_.path(), .capacity_bytes = kCapacity}));
+  opening.wait();
+  cache.reset();
 }
 
 TEST_F(LmdbBlockCacheTest, a_capacity_below_the_minimum_is_refused) {
