@@ -1,9 +1,5 @@
 #include "base/bytes.h"
 
-#include <fmt/format.h>
-
-#include <array>
-
 namespace cairn {
 
 std::string to_hex(ByteView bytes) {
@@ -37,18 +33,6 @@ bool from_hex(std::string_view hex, MutableByteView out) {
     out[i] = static_cast<std::byte>(high * 16 + low);
   }
   return true;
-}
-
-std::string human_bytes(uint64_t size_bytes) {
-  static constexpr std::array<std::string_view, 6> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  size_t unit = 0;
-  auto value = static_cast<double>(size_bytes);
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  if (unit == 0) return fmt::format("{} B", size_bytes);
-  return fmt::format("{:.{}f} {}", value, value < 10 ? 1 : 0, kUnits[unit]);
 }
 
 }  // namespace cairn

@@ -56,12 +56,10 @@ class Buffer {
 
 using SharedBuffer = std::shared_ptr<const Buffer>;
 
-// Lower-case hexadecimal of `bytes`, and back (nullopt-like empty string on anything but hex of even length).
+// Lower-case hexadecimal of `bytes`.
 std::string to_hex(ByteView bytes);
+// The way back. False for anything but out.size() pairs of lower-case digits; `out` is then partly written.
 bool from_hex(std::string_view hex, MutableByteView out);
-
-// "1.5 GiB", "312 KiB", "17 B": for people, never for parsing.
-std::string human_bytes(uint64_t size_bytes);
 
 // Little-endian integers at an unaligned address: the byte order of every format of ours and of the containers.
 template <class T>

@@ -30,7 +30,7 @@ std::string_view to_string(Errc code);
 
 // An Errc and a sentence for the engineer. Cheap to move; context is added on the way up, outermost first:
 //   read 'w.bin' at 4096: chunk 3f2a…: get chunks/3f/3f2a…: No such file or directory
-// `posix` is set only in fs/ and in store/namespace, where POSIX names a more exact error than the Errc does
+// `posix` is set by posix_error() alone (base/posix_error.h), where POSIX names a more exact error than the Errc does
 // (ENOTEMPTY, EISDIR).
 class Error {
  public:

@@ -12,6 +12,11 @@ uint64_t KernelRandom::next_u64() {
   return value;
 }
 
+Random& kernel_random() {
+  static KernelRandom random;
+  return random;
+}
+
 uint64_t SeededRandom::next_u64() {
   const std::lock_guard lock(mutex_);
   return engine_();

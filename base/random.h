@@ -20,6 +20,9 @@ class KernelRandom final : public Random {
   uint64_t next_u64() override;
 };
 
+// The process's own KernelRandom.
+Random& kernel_random();
+
 // Reproducible from its seed, which the test prints.
 class SeededRandom final : public Random {
  public:

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/units.h"
 
 namespace cairn {
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "cache/local_files.h"
 #include "cache/recency_file.h"
 

@@ -1,11 +1,12 @@
-#include "store/check.h"
+#include "store/check/check.h"
 
 #include <nlohmann/json.hpp>
 
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/progress.h"
-#include "cli/values.h"
 #include "remote/open.h"
+#include "remote/remote_stack.h"
 
 namespace cairn {
 

@@ -70,11 +70,11 @@ Result<void> read_config_file(const std::string& path, Settings& settings) {
   }
 }
 
-std::vector<std::string> config_files(const std::string& explicit_path, const Streams& streams) {
+std::vector<std::string> config_files(const std::string& explicit_path, const HostEnvironment& host) {
   if (!explicit_path.empty()) return {explicit_path};
-  if (const std::string path = streams.variable("CAIRNFS_CONFIG"); !path.empty()) return {path};
-  std::string home = streams.variable("XDG_CONFIG_HOME");
-  if (home.empty() && !streams.variable("HOME").empty()) home = streams.variable("HOME") + "/.config";
+  if (const std::string path = host.variable("CAIRNFS_CONFIG"); !path.empty()) return {path};
+  std::string home = host.variable("XDG_CONFIG_HOME");
+  if (home.empty() && !host.variable("HOME").empty()) home = host.variable("HOME") + "/.config";
   std::vector<std::string> files = {"/etc/cairnfs/cairnfs.toml"};
   if (!home.empty()) files.push_back(home + "/cairnfs/cairnfs.toml");
   std::erase_if(files, [](const std::string& path) { return ::access(path.c_str(), F_OK) != 0; });

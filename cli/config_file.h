@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/settings.h"
-#include "cli/streams.h"
+#include "daemon/host_environment.h"
+#include "daemon/settings.h"
 
 namespace cairn {
 
@@ -15,6 +15,6 @@ Result<void> read_config_file(const std::string& path, Settings& settings);
 
 // The files to read, in this order: `explicit_path` alone if given, else $CAIRNFS_CONFIG alone, else those that exist
 // of /etc/cairnfs/cairnfs.toml and the user's own.
-std::vector<std::string> config_files(const std::string& explicit_path, const Streams& streams);
+std::vector<std::string> config_files(const std::string& explicit_path, const HostEnvironment& host);
 
 }  // namespace cairn

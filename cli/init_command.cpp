@@ -1,8 +1,9 @@
+#include "base/units.h"
 #include "cli/command.h"
-#include "cli/values.h"
 #include "remote/atomic_create_proof.h"
 #include "remote/open.h"
-#include "store/store_format.h"
+#include "remote/remote_stack.h"
+#include "store/format/store_format.h"
 
 namespace cairn {
 

@@ -1,8 +1,8 @@
+#include "base/units.h"
 #include "cli/command.h"
-#include "cli/history.h"
 #include "cli/mount_client.h"
-#include "cli/values.h"
-#include "cli/wiring.h"
+#include "daemon/history.h"
+#include "daemon/read_only_store.h"
 
 namespace cairn {
 
@@ -31,7 +31,7 @@ Result<Json> history_from_store(const LogOptions& options) {
 }
 
 Result<Json> history_from_mount(const LogOptions& options, const Streams& streams) {
-  const Result<Location> location = locate(options.path, streams.directory, cairnfs_mounts(streams));
+  const Result<Location> location = locate(options.path, streams.host.directory, cairnfs_mounts(streams.host));
   if (!location) return fail(location.error());
   Result<Json> history =
       call_mount(streams, location->mountpoint, {{"op", "log"}, {"path", location->inside}}, kTimeout);

@@ -26,9 +26,9 @@ int main(int argc, char** argv) {
   const cairn::Streams streams{.out = std::cout,
                                .err = std::cerr,
                                .terminal = ::isatty(STDERR_FILENO) == 1,
-                               .environment = environment_variables(),
-                               .directory = std::filesystem::current_path(no_directory).string(),
-                               .superuser = ::geteuid() == 0};
+                               .host = {.variables = environment_variables(),
+                                        .directory = std::filesystem::current_path(no_directory).string(),
+                                        .superuser = ::geteuid() == 0}};
   const std::vector<std::string> args(argv + 1, argv + argc);
   const int code = cairn::run_cli(args, streams);
   std::cout.flush();

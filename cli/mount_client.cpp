@@ -1,5 +1,7 @@
 #include "cli/mount_client.h"
 
+#include "daemon/local_paths.h"
+
 namespace cairn {
 
 Error explain_silence(const Error& error, const std::string& mountpoint) {
@@ -24,7 +26,7 @@ Error explain_silence(const Error& error, const std::string& mountpoint) {
 
 Result<Json> call_mount(const Streams& streams, const std::string& mountpoint, const Json& request,
                         std::chrono::nanoseconds silence, const ProgressFunction& progress) {
-  Result<ControlCall> call = ControlCall::send(control_socket_path(streams, mountpoint), request);
+  Result<ControlCall> call = ControlCall::send(control_socket_path(streams.host, mountpoint), request);
   if (!call) return fail(explain_silence(call.error(), mountpoint));
   Result<Json> answer = call->wait(silence, progress);
   if (!call->answered()) return fail(explain_silence(answer.error(), mountpoint));
@@ -32,8 +34,8 @@ Result<Json> call_mount(const Streams& streams, const std::string& mountpoint, c
 }
 
 Result<MountPoint> find_mount(const std::string& path, const Streams& streams) {
-  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
-  const Result<Location> location = locate(path, streams.directory, mounts);
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams.host);
+  const Result<Location> location = locate(path, streams.host.directory, mounts);
   if (!location) return fail(location.error());
   return *mount_at(mounts, location->mountpoint);
 }

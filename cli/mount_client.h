@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "cli/control.h"
 #include "cli/mounts.h"
 #include "cli/streams.h"
+#include "daemon/control.h"
 
 namespace cairn {
 

@@ -1,20 +1,18 @@
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 
-#include "base/log.h"
-#include "cli/background.h"
+#include "base/paths.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/config_file.h"
-#include "cli/daemon.h"
 #include "cli/mount_client.h"
 #include "cli/mount_options.h"
 #include "cli/unmount.h"
-#include "cli/values.h"
-#include "fs/fuse/mount_check.h"
-#include "remote/atomic_create_proof.h"
+#include "daemon/background.h"
+#include "daemon/daemon.h"
+#include "daemon/local_paths.h"
 
 namespace cairn {
 
@@ -31,6 +29,9 @@ constexpr const char* kHelp =
     "  cairnfs mount dir:/srv/models /mnt/models\n"
     "  cairnfs mount dir:/srv/models /mnt/models --cache-dir /nvme/cairn --cache-size 200GiB\n"
     "  mount -t fuse.cairnfs -o ro,cache.size=10% dir:/srv/models /mnt/models\n";
+
+// Beyond mount-timeout, for the daemon to say why it did not come up.
+constexpr std::chrono::seconds kStartGrace{10};
 
 struct MountArguments {
   std::string store;
@@ -50,7 +51,7 @@ Result<Settings> gather_settings(const MountArguments& arguments, const Streams&
     if (!applied) return fail(applied.error());
   }
   const std::string& named = arguments.config.empty() ? options.config_file : arguments.config;
-  for (const std::string& file : config_files(named, streams)) {
+  for (const std::string& file : config_files(named, streams.host)) {
     const Result<void> read = read_config_file(file, settings);
     if (!read) return fail(read.error());
   }
@@ -68,171 +69,110 @@ Result<Settings> gather_settings(const MountArguments& arguments, const Streams&
 
 // A mount whose daemon has died is in the way of a new one.
 void clear_dead_mount(const std::string& mountpoint, const Streams& streams) {
-  if (!mount_at(cairnfs_mounts(streams), mountpoint)) return;
+  if (!mount_at(cairnfs_mounts(streams.host), mountpoint)) return;
   if (probe_mount(mountpoint, std::chrono::seconds(2)) != MountHealth::dead) return;
-  if (!unmount(mountpoint, UnmountMode::lazy, streams.superuser)) return;
+  if (!unmount(mountpoint, UnmountMode::lazy, streams.host.superuser)) return;
   streams.err << "cairnfs: mount: cleared the mount that a dead daemon left at " << mountpoint << "\n";
 }
 
-struct FoundStore {
-  StoreFormat format;
-  std::string url;  // as it describes itself
-  bool read_only = false;
-};
-
-// Looks at the store before anything is started, so that what is wrong with it is told at once.
-Result<FoundStore> find_store(const std::string& url, const Settings& settings, const Streams& streams) {
-  FoundStore found;
-  found.read_only = settings.read_only;
-  Result<std::unique_ptr<ObjectStore>> objects =
-      open_object_store(url, {.read_only = found.read_only, .timeout = settings.mount_timeout});
-  const bool no_writes =
-      !objects && (objects.error().code() == Errc::read_only || objects.error().code() == Errc::permission_denied);
-  if (no_writes && !found.read_only) {
-    const std::string reason = objects.error().message();
-    found.read_only = true;
-    objects = open_object_store(url, {.read_only = true, .timeout = settings.mount_timeout});
-    if (objects) streams.err << "cairnfs: mount: " << reason << ": mounting read-only\n";
-  }
-  if (!objects && objects.error().code() == Errc::not_found) {
-    return fail(Errc::not_found, "{}: to make a new store there, `cairnfs init {}`", objects.error().message(), url);
-  }
-  if (!objects) return fail(objects.error());
-  KernelRandom random;
-  RemoteStack remote(std::move(*objects), {}, system_clock(), random);
-  Result<StoreFormat> format = open_store_format(remote.objects(), RequestContext::within(settings.mount_timeout));
-  if (!format) return fail(format.error());
-  found.format = std::move(*format);
-  found.url = remote.objects().describe();
-  return found;
+// Symbolic links resolved, so that one mountpoint has one name. A mount that is there already is not touched: it may
+// hang.
+std::string resolved(const std::string& mountpoint, const Streams& streams) {
+  if (mount_at(cairnfs_mounts(streams.host), mountpoint)) return mountpoint;
+  std::error_code unresolved;
+  const std::filesystem::path canonical = std::filesystem::canonical(mountpoint, unresolved);
+  return unresolved ? mountpoint : canonical.string();
 }
 
-// Before this host's first write to a store: see prove_atomic_create. Without the right to write there is no harm.
-Result<void> prove_store_once(FoundStore& store, const Settings& settings, const std::string& cache_dir,
-                              const Streams& streams) {
-  const std::string marker = cache_dir + "/proven-" + store.format.store_id;
-  if (store.read_only || !is_endpoint(store.url) || std::filesystem::exists(marker)) return {};
-  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(store.url, {});
-  if (!bare) return fail(bare.error());
-  KernelRandom random;
-  RemoteStack remote(std::move(*bare), {}, system_clock(), random);
-  const auto context = RequestContext::within(settings.mount_timeout, Cause::maintenance);
-  const Result<void> proven = prove_atomic_create(remote.objects(), random, context);
-  if (proven) {
-    std::ofstream(marker) << store.url << "\n";
-  } else if (proven.error().code() == Errc::permission_denied) {
-    store.read_only = true;
-    streams.err << "cairnfs: mount: " << proven.error().message() << ": mounting read-only\n";
-  } else {
-    return proven;
-  }
-  return {};
-}
-
-Result<std::string> make_cache_directory(const Settings& settings, const FoundStore& store,
-                                         const std::string& mountpoint, const Streams& streams) {
-  const std::string path = settings.cache_dir.empty()
-                               ? default_cache_directory(streams, store.format.store_id, mountpoint)
-                               : absolute_path(settings.cache_dir, streams.directory);
-  std::error_code made;
-  const bool is_new = std::filesystem::create_directories(path, made);
-  if (made) {
-    return fail(
-        error_from_errno(made.value(), path).in("cannot make the cache directory, choose another with --cache-dir"));
-  }
-  if (is_new) ::chmod(path.c_str(), 0700);  // it holds everybody's bytes
-  return path;
-}
-
-Result<std::string> choose_log_file(const MountArguments& arguments, const Settings& settings,
-                                    const std::string& cache_dir, const Streams& streams) {
-  if (settings.log_file.empty() && arguments.foreground) return std::string();
-  const std::string path =
-      settings.log_file.empty() ? cache_dir + "/cairnfs.log" : absolute_path(settings.log_file, streams.directory);
-  errno = 0;
-  if (!std::ofstream(path, std::ios::app)) return fail(error_from_errno(errno == 0 ? EIO : errno, path).in("log.file"));
-  return path;
-}
-
-Result<MountPlan> plan_mount(const MountArguments& arguments, const Streams& streams) {
+Result<MountRequest> gather_request(const MountArguments& arguments, const Streams& streams) {
   MountOptions options;
   Result<Settings> settings = gather_settings(arguments, streams, options);
   if (!settings) return fail(settings.error());
-  std::string mountpoint = absolute_path(arguments.mountpoint, streams.directory);
+  const std::string mountpoint = absolute_path(arguments.mountpoint, streams.host.directory);
   clear_dead_mount(mountpoint, streams);
-  const Result<void> usable = check_mountpoint(mountpoint, options.nonempty);
-  if (!usable) return fail(usable.error());
-  mountpoint = std::filesystem::canonical(mountpoint).string();
-  Result<FoundStore> store = find_store(arguments.store, *settings, streams);
-  if (!store) return fail(store.error());
-  const Result<std::string> cache_dir = make_cache_directory(*settings, *store, mountpoint, streams);
-  if (!cache_dir) return fail(cache_dir.error());
-  const Result<void> proven = prove_store_once(*store, *settings, *cache_dir, streams);
-  if (!proven) return fail(proven.error());
-  settings->read_only = store->read_only;
-  const Result<std::string> log_file = choose_log_file(arguments, *settings, *cache_dir, streams);
-  if (!log_file) return fail(log_file.error());
-
-  MountPlan plan;
-  plan.session.mountpoint = mountpoint;
-  plan.session.source = store->url;
-  plan.session.allow_other = settings->allow_other;
-  plan.session.read_only = settings->read_only;
-  plan.session.allow_nonempty = options.nonempty;
-  plan.session.extra = options.kernel;
-  plan.session.max_threads = settings->fuse_threads;
-  plan.session.request_timeout = settings->timeout;
-  plan.control_socket = control_socket_path(streams, mountpoint);
-  plan.log_file = *log_file;
-  plan.store = {store->url, *cache_dir, std::move(*settings)};
-  return plan;
+  return MountRequest{.store = arguments.store,
+                      .mountpoint = resolved(mountpoint, streams),
+                      .settings = std::move(*settings),
+                      .kernel_options = std::move(options.kernel),
+                      .allow_nonempty = options.nonempty,
+                      .foreground = arguments.foreground};
 }
 
-log::Level log_level(const Settings& settings) {
-  if (settings.log_level == "debug") return log::Level::debug;
-  if (settings.log_level == "warning") return log::Level::warning;
-  if (settings.log_level == "error") return log::Level::error;
-  return log::Level::info;
+std::string announcement(const MountPlan& plan) {
+  return fmt::format("{} is mounted on {}{} (pid {}, cache in {})", plan.session.source, plan.session.mountpoint,
+                     plan.session.read_only ? " read-only" : "", ::getpid(), plan.cache_dir);
 }
 
-Result<void> serve(const MountPlan& plan, const std::function<void()>& ready) {
-  log::configure(log_level(plan.store.settings), plan.log_file);
-  return serve_mount(plan, ready);
+// The daemon's words when it runs in front.
+class OwnTerminal final : public MountWatcher {
+ public:
+  explicit OwnTerminal(const Streams& streams) : streams_(streams) {}
+  void notice(const std::string& text) override { streams_.err << "cairnfs: mount: " << text << std::endl; }
+  void planned(const MountPlan& /*plan*/) override {}
+  void ready(const MountPlan& plan) override { streams_.out << announcement(plan) << std::endl; }
+
+ private:
+  const Streams& streams_;
+};
+
+// Its words on their way to the parent, which has the terminal.
+class ParentsTerminal final : public MountWatcher {
+ public:
+  explicit ParentsTerminal(BackgroundChild& child) : child_(child) {}
+  void notice(const std::string& text) override { child_.notice(text); }
+  void planned(const MountPlan& plan) override { child_.log_to(plan.log_file); }
+  void ready(const MountPlan& plan) override { child_.ready(announcement(plan)); }
+
+ private:
+  BackgroundChild& child_;
+};
+
+Result<int> mount_in_front(const MountRequest& request, const Streams& streams) {
+  OwnTerminal terminal(streams);
+  const Result<void> served = serve_mount(request, streams.host, terminal);
+  if (!served) return fail(served.error());
+  return 0;
 }
 
-void say_mounted(const MountPlan& plan, pid_t daemon, const Streams& streams) {
-  streams.out << fmt::format("{} is mounted on {}{} (pid {}, cache in {})\n", plan.session.source,
-                             plan.session.mountpoint, plan.session.read_only ? " read-only" : "", daemon,
-                             plan.store.cache_dir)
-              << std::flush;
-}
-
-Result<int> mount_in_background(const MountPlan& plan, const Streams& streams) {
+Result<BackgroundProcess> start_daemon(const MountRequest& request, const Streams& streams) {
   streams.out << std::flush;
-  const std::chrono::nanoseconds timeout = plan.store.settings.mount_timeout;
-  const Result<pid_t> daemon = start_in_background(
-      [&plan](const std::function<void()>& ready) { return serve(plan, ready); }, plan.log_file, timeout);
-  const bool answers = daemon && probe_mount(plan.session.mountpoint, timeout) != MountHealth::silent;
-  if (answers) {
-    say_mounted(plan, *daemon, streams);
+  const auto work = [&](BackgroundChild& child) {
+    ParentsTerminal terminal(child);
+    return serve_mount(request, streams.host, terminal);
+  };
+  const auto on_notice = [&streams](const std::string& text) {
+    streams.err << "cairnfs: mount: " << text << std::endl;
+  };
+  // Each thing that the daemon waits for ends with mount-timeout and says why; only a daemon that hangs says nothing.
+  return start_in_background(work, on_notice, request.settings.mount_timeout + kStartGrace);
+}
+
+// What a daemon that did not come up leaves in the kernel.
+void clear_mount(const std::string& mountpoint, const Streams& streams) {
+  if (!mount_at(cairnfs_mounts(streams.host), mountpoint)) return;
+  (void)unmount(mountpoint, UnmountMode::lazy, streams.host.superuser);
+}
+
+Result<int> mount_in_background(const MountRequest& request, const Streams& streams) {
+  const std::chrono::nanoseconds timeout = request.settings.mount_timeout;
+  const Result<BackgroundProcess> daemon = start_daemon(request, streams);
+  if (!daemon) {
+    if (daemon.error().code() == Errc::deadline_exceeded) clear_mount(request.mountpoint, streams);
+    return fail(daemon.error());
+  }
+  if (probe_mount(request.mountpoint, timeout) != MountHealth::silent) {
+    streams.out << daemon->words << std::endl;
     return 0;
   }
-  if (daemon) ::kill(*daemon, SIGKILL);
-  if (mount_at(cairnfs_mounts(streams), plan.session.mountpoint)) {
-    (void)unmount(plan.session.mountpoint, UnmountMode::lazy, streams.superuser);
-  }
-  if (!daemon && daemon.error().code() != Errc::deadline_exceeded) return fail(daemon.error());
-  return fail(Errc::deadline_exceeded, "the mount did not answer within {}; {} may say why", human_duration(timeout),
-              plan.log_file);
+  ::kill(daemon->pid, SIGKILL);
+  clear_mount(request.mountpoint, streams);
+  return fail(Errc::deadline_exceeded, "the mount did not answer within {}", human_duration(timeout));
 }
 
 Result<int> mount(const MountArguments& arguments, const Streams& streams) {
-  const Result<MountPlan> plan = plan_mount(arguments, streams);
-  if (!plan) return fail(plan.error());
-  if (!arguments.foreground) return mount_in_background(*plan, streams);
-  const Result<void> served = serve(*plan, [&] { say_mounted(*plan, ::getpid(), streams); });
-  if (!served) return fail(served.error());
-  return 0;
+  const Result<MountRequest> request = gather_request(arguments, streams);
+  if (!request) return fail(request.error());
+  return request->foreground ? mount_in_front(*request, streams) : mount_in_background(*request, streams);
 }
 
 void add_settings(CLI::App& command, const std::shared_ptr<MountArguments>& arguments) {

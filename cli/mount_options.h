@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/settings.h"
+#include "daemon/settings.h"
 
 namespace cairn {
 

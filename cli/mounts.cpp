@@ -11,7 +11,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "base/digest.h"
+#include "base/paths.h"
 
 namespace cairn {
 
@@ -50,29 +50,7 @@ std::optional<std::string> link_target(const std::string& path) {
   return std::string(target.data(), static_cast<size_t>(length));
 }
 
-std::vector<std::string> components_of(std::string_view path) {
-  std::vector<std::string> parts;
-  std::istringstream stream{std::string(path)};
-  for (std::string part; std::getline(stream, part, '/');) {
-    if (!part.empty() && part != ".") parts.push_back(part);
-  }
-  return parts;
-}
-
-std::string join(const std::vector<std::string>& parts) {
-  std::string joined;
-  for (const std::string& part : parts) joined += (joined.empty() ? "" : "/") + part;
-  return joined;
-}
-
-std::string cache_home(const Streams& streams) {
-  if (streams.superuser) return "/var/cache";
-  const std::string home = streams.variable("XDG_CACHE_HOME");
-  return home.empty() ? streams.variable("HOME") + "/.cache" : home;
-}
-
-constexpr int kMaxLinks = 40;             // as the kernel
-constexpr size_t kMaxEscapedLength = 60;  // a socket's whole path must fit into 107 bytes
+constexpr int kMaxLinks = 40;  // as the kernel
 
 }  // namespace
 
@@ -88,8 +66,8 @@ std::vector<MountPoint> parse_mountinfo(std::string_view text) {
   return mounts;
 }
 
-std::vector<MountPoint> cairnfs_mounts(const Streams& streams) {
-  std::vector<MountPoint> mounts = parse_mountinfo(read_text(streams.mountinfo));
+std::vector<MountPoint> cairnfs_mounts(const HostEnvironment& host) {
+  std::vector<MountPoint> mounts = parse_mountinfo(read_text(host.mountinfo));
   std::erase_if(mounts, [](const MountPoint& mount) { return mount.type != kMountType; });
   return mounts;
 }
@@ -99,18 +77,6 @@ std::optional<MountPoint> mount_at(const std::vector<MountPoint>& mounts, std::s
       std::find_if(mounts.rbegin(), mounts.rend(), [&](const MountPoint& mount) { return mount.path == path; });
   if (found == mounts.rend()) return std::nullopt;
   return *found;
-}
-
-std::string absolute_path(const std::string& path, const std::string& directory) {
-  std::vector<std::string> resolved;
-  for (std::string& part : components_of(path.starts_with('/') ? path : directory + "/" + path)) {
-    if (part != "..") {
-      resolved.push_back(std::move(part));
-    } else if (!resolved.empty()) {
-      resolved.pop_back();
-    }
-  }
-  return "/" + join(resolved);
 }
 
 Result<Location> locate(const std::string& path, const std::string& directory, const std::vector<MountPoint>& mounts) {
@@ -136,33 +102,6 @@ Result<Location> locate(const std::string& path, const std::string& directory, c
     return fail(Errc::not_found, "{} is in no CairnFS mount: `cairnfs status` lists them", path);
   }
   return Location{reached, absolute_path(join({rest.begin(), rest.end()}), "/").substr(1)};
-}
-
-std::string runtime_directory(const Streams& streams) {
-  if (const std::string given = streams.variable("CAIRNFS_RUNTIME_DIR"); !given.empty()) return given;
-  if (streams.superuser) return "/run/cairnfs";
-  const std::string home = streams.variable("XDG_RUNTIME_DIR");
-  return home.empty() ? cache_home(streams) + "/cairnfs/run" : home + "/cairnfs";
-}
-
-std::string escaped_mountpoint(std::string_view mountpoint) {
-  std::string name;
-  for (const char letter : mountpoint.substr(mountpoint.starts_with('/') ? 1 : 0)) {
-    const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-                       (letter >= '0' && letter <= '9') || letter == '.' || letter == '_';
-    name += letter == '/' ? "-" : plain ? std::string(1, letter) : fmt::format("%{:02x}", static_cast<uint8_t>(letter));
-  }
-  if (name.empty()) return "-";
-  if (name.size() <= kMaxEscapedLength) return name;
-  return name.substr(0, kMaxEscapedLength - 17) + "~" + xxh3_128(as_bytes(mountpoint)).hex().substr(0, 16);
-}
-
-std::string control_socket_path(const Streams& streams, std::string_view mountpoint) {
-  return runtime_directory(streams) + "/" + escaped_mountpoint(mountpoint) + ".sock";
-}
-
-std::string default_cache_directory(const Streams& streams, std::string_view store_id, std::string_view mountpoint) {
-  return fmt::format("{}/cairnfs/{}-{}", cache_home(streams), store_id.substr(0, 8), escaped_mountpoint(mountpoint));
 }
 
 }  // namespace cairn

@@ -1,10 +1,10 @@
 #include <map>
 
 #include "base/bytes.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/mount_client.h"
 #include "cli/progress.h"
-#include "cli/values.h"
 
 namespace cairn {
 
@@ -68,9 +68,9 @@ void print(const Json& result, const Streams& streams) {
 
 Result<int> prefetch(const PrefetchOptions& options, const Streams& streams) {
   std::map<std::string, std::vector<std::string>> by_mount;
-  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams.host);
   for (const std::string& path : options.paths) {
-    const Result<Location> location = locate(path, streams.directory, mounts);
+    const Result<Location> location = locate(path, streams.host.directory, mounts);
     if (!location) return fail(location.error());
     by_mount[location->mountpoint].push_back(location->inside);
   }

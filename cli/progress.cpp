@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/values.h"
+#include "base/units.h"
 
 namespace cairn {
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <vector>
 
+#include "base/version.h"
+
 namespace cairn {
 
 namespace {

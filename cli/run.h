@@ -10,8 +10,6 @@
 
 namespace cairn {
 
-inline constexpr const char* kVersion = "0.1.0";
-
 // `args` without the program's name. Returns the exit code: 0, 1 (it failed), 2 (the command line or the configuration
 // is wrong), others as `cairnfs COMMAND --help` says. `mount` without -f forks: a test has no business calling it.
 int run_cli(std::span<const std::string> args, const Streams& streams);

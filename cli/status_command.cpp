@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/mount_client.h"
 #include "cli/status_text.h"
+#include "daemon/local_paths.h"
 
 namespace cairn {
 
@@ -42,9 +43,9 @@ Result<int> status_of_one(const StatusOptions& options, const Streams& streams) 
 std::vector<Json> detached_daemons(const std::vector<MountPoint>& mounts, const Streams& streams) {
   std::vector<Json> found;
   std::error_code none;
-  for (const auto& file : std::filesystem::directory_iterator(runtime_directory(streams), none)) {
+  for (const auto& file : std::filesystem::directory_iterator(runtime_directory(streams.host), none)) {
     const std::string path = file.path().string();
-    const auto is_of = [&](const MountPoint& mount) { return control_socket_path(streams, mount.path) == path; };
+    const auto is_of = [&](const MountPoint& mount) { return control_socket_path(streams.host, mount.path) == path; };
     if (file.path().extension() != ".sock" || std::any_of(mounts.begin(), mounts.end(), is_of)) continue;
     Result<Json> status = control_call(path, {{"op", "status"}}, kSilence);
     if (status) found.push_back(std::move(*status));
@@ -54,7 +55,7 @@ std::vector<Json> detached_daemons(const std::vector<MountPoint>& mounts, const 
 }
 
 Result<int> status_of_all(const StatusOptions& options, const Streams& streams) {
-  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams.host);
   std::vector<Json> answers;
   bool all_answered = true;
   for (const MountPoint& mount : mounts) {

@@ -1,7 +1,7 @@
 #include "cli/status_text.h"
 
 #include "base/bytes.h"
-#include "cli/values.h"
+#include "base/units.h"
 
 namespace cairn {
 

@@ -5,11 +5,12 @@
 #include <csignal>
 
 #include "base/bytes.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/mount_client.h"
 #include "cli/occupants.h"
 #include "cli/unmount.h"
-#include "cli/values.h"
+#include "daemon/local_paths.h"
 
 namespace cairn {
 
@@ -79,7 +80,7 @@ int report_end(const Json& end, const std::string& mountpoint, const Streams& st
 Result<int> unmount_unattended(const MountPoint& mount, const Streams& streams) {
   const bool dead = probe_mount(mount.path, kProbeTimeout) != MountHealth::answers;
   const Result<void> unmounted =
-      unmount(mount.path, dead ? UnmountMode::lazy : UnmountMode::orderly, streams.superuser);
+      unmount(mount.path, dead ? UnmountMode::lazy : UnmountMode::orderly, streams.host.superuser);
   if (!unmounted) return fail(explain_busy(unmounted.error(), mount.path));
   streams.out << mount.path
               << (dead ? ": unmounted; its daemon was gone already\n"
@@ -100,16 +101,16 @@ Result<int> force(const UmountOptions& options, const MountPoint& mount, const C
     if (!daemon.wait(kKillTimeout)) return fail(Errc::io, "{}: its daemon cannot be killed", mount.path);
     streams.out << mount.path << ": its daemon was killed; what it had not published is kept for the next mount\n";
   }
-  if (!mount_at(cairnfs_mounts(streams), mount.path)) return 0;
-  const Result<void> unmounted = unmount(mount.path, UnmountMode::lazy, streams.superuser);
+  if (!mount_at(cairnfs_mounts(streams.host), mount.path)) return 0;
+  const Result<void> unmounted = unmount(mount.path, UnmountMode::lazy, streams.host.superuser);
   if (!unmounted) return fail(unmounted.error());
   return 0;
 }
 
 // The mount that is at `path`, not only around it.
 Result<MountPoint> find_mountpoint(const std::string& path, const Streams& streams) {
-  const std::vector<MountPoint> mounts = cairnfs_mounts(streams);
-  const Result<Location> location = locate(path, streams.directory, mounts);
+  const std::vector<MountPoint> mounts = cairnfs_mounts(streams.host);
+  const Result<Location> location = locate(path, streams.host.directory, mounts);
   if (!location) return fail(location.error());
   if (!location->inside.empty()) {
     return fail(Errc::invalid_argument, "{} is inside a mount: `cairnfs umount {}`", path, location->mountpoint);
@@ -120,7 +121,7 @@ Result<MountPoint> find_mountpoint(const std::string& path, const Streams& strea
 Result<int> umount(const UmountOptions& options, const Streams& streams) {
   const Result<MountPoint> mount = find_mountpoint(options.path, streams);
   if (!mount) return fail(mount.error());
-  Result<ControlCall> end = ControlCall::send(control_socket_path(streams, mount->path), {{"op", "await_end"}});
+  Result<ControlCall> end = ControlCall::send(control_socket_path(streams.host, mount->path), {{"op", "await_end"}});
   if (!end && end.error().code() == Errc::permission_denied) return fail(explain_silence(end.error(), mount->path));
   if (!end) return unmount_unattended(*mount, streams);
   if (options.force) return force(options, *mount, *end, streams);
@@ -129,7 +130,7 @@ Result<int> umount(const UmountOptions& options, const Streams& streams) {
   if (!taken) return fail(explain_silence(taken.error(), mount->path));
 
   const Result<void> unmounted =
-      unmount(mount->path, options.lazy ? UnmountMode::lazy : UnmountMode::orderly, streams.superuser);
+      unmount(mount->path, options.lazy ? UnmountMode::lazy : UnmountMode::orderly, streams.host.superuser);
   if (!unmounted) return fail(explain_busy(unmounted.error(), mount->path));
   if (options.lazy) {
     streams.out << fmt::format("{}: detached; its daemon (pid {}) ends when the last open file is closed\n",

@@ -1,9 +1,9 @@
 // chmod, chown, utimens, truncate, and extended attributes.
 #include <cerrno>
 
+#include "base/posix_error.h"
 #include "fs/store_file_system.h"
 #include "fs/xattr.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -9,8 +9,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/posix_error.h"
 #include "fs/errno.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

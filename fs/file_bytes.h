@@ -5,9 +5,9 @@
 #include <mutex>
 #include <optional>
 
-#include "store/draft.h"
+#include "store/drafts/draft.h"
 #include "store/environment.h"
-#include "store/file_reader.h"
+#include "store/reading/file_reader.h"
 
 namespace cairn {
 
@@ -27,7 +27,7 @@ struct ByteSources {
 class FileBytes {
  public:
   // `base` nullptr: an empty file. `sink` (may be empty) gets streamed pages for as long as nobody writes; a call
-  // without bytes stops it (FileSystem::NodePageSink).
+  // without bytes stops it (FileSystemControl::NodePageSink).
   FileBytes(ByteSources sources, VersionPtr base, PageSink sink);
   // A draft that an earlier process kept: unpublished from the start.
   FileBytes(ByteSources sources, VersionPtr base, std::shared_ptr<Draft> draft, Nanos mtime);

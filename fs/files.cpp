@@ -4,8 +4,8 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "base/posix_error.h"
 #include "fs/store_file_system.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "fs/file_system.h"
-#include "store/posix_error.h"
+#include "base/posix_error.h"
+#include "fs/node_id.h"
 
 namespace cairn {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "store/entry.h"
+#include "store/format/entry.h"
 
 namespace cairn {
 

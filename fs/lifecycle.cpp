@@ -1,7 +1,8 @@
 // Starting, ending, and what a filesystem tells of itself.
 #include "base/log.h"
+#include "base/posix_error.h"
 #include "fs/store_file_system.h"
-#include "store/posix_error.h"
+#include "store/directories/path_lookup.h"
 
 namespace cairn {
 
@@ -16,8 +17,8 @@ void keep_first(Result<void>& first, Result<void> result) {
 
 }  // namespace
 
-Result<std::unique_ptr<FileSystem>> FileSystem::open(StoreEnvironment& environment, ChunkReader& reader,
-                                                     ChunkWriter& writer, const RequestContext& context) {
+Result<std::unique_ptr<StoreFileSystem>> StoreFileSystem::open(StoreEnvironment& environment, ChunkReader& reader,
+                                                               ChunkWriter& writer, const RequestContext& context) {
   auto names = std::make_unique<Namespace>(environment);
   auto root = names->open(kRootId, context);
   if (!root) return fail(root.error().in("the root directory"));
@@ -75,23 +76,13 @@ Result<FileSystemStatfs> StoreFileSystem::statfs(const RequestContext& /*context
 void StoreFileSystem::set_page_sink(NodePageSink sink) { page_sink_ = std::move(sink); }
 
 Result<Entry> StoreFileSystem::entry_at(const std::string& path, const RequestContext& context) {
-  Entry entry;
-  entry.id = kRootId;
-  entry.kind = Kind::directory;
-  size_t begin = 0;
-  while ((begin = path.find_first_not_of('/', begin)) != path.npos) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string name = path.substr(begin, end - begin);
-    if (entry.kind != Kind::directory) return fail_posix(ENOTDIR, "'{}' is no directory", path.substr(0, begin));
-    auto directory = names_->open(entry.id, context);
-    if (!directory) return fail(directory.error().in(path));
-    if (auto fresh = freshen(**directory, context); !fresh) return fail(fresh.error().in(path));
-    const EntryPtr found = (*directory)->find_any(name);
-    if (!found) return fail_posix(ENOENT, "no '{}'", path.substr(0, end));
-    entry = *found;
-    begin = end;
-  }
-  return entry;
+  const OpenDirectory open = [&](EntryId id) -> Result<std::shared_ptr<Directory>> {
+    auto directory = names_->open(id, context);
+    if (!directory) return directory;
+    if (auto fresh = freshen(**directory, context); !fresh) return fail(std::move(fresh).error());
+    return directory;
+  };
+  return find_entry(open, path);
 }
 
 Result<void> StoreFileSystem::shut_down(const RequestContext& context) {

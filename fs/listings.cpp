@@ -1,9 +1,9 @@
 // Reading directories.
 #include <cerrno>
 
+#include "base/posix_error.h"
 #include "fs/store_file_system.h"
 #include "fs/versions_directory.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

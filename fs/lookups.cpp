@@ -3,10 +3,10 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "base/posix_error.h"
 #include "fs/name.h"
 #include "fs/store_file_system.h"
 #include "fs/versions_directory.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -2,8 +2,8 @@
 
 #include <cerrno>
 
-#include "store/entry.h"
-#include "store/posix_error.h"
+#include "base/posix_error.h"
+#include "store/format/entry.h"
 
 namespace cairn {
 

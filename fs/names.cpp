@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/posix_error.h"
 #include "fs/name.h"
 #include "fs/store_file_system.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "store/posix_error.h"
+#include "base/posix_error.h"
 
 namespace cairn {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "fs/entry_edits.h"
+#include "store/directories/entry_edits.h"
 
 namespace cairn {
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fs/entry_locks.h"
+#include "fs/file_system_control.h"
 #include "fs/kept_identity.h"
 #include "fs/node_table.h"
 

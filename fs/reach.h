@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "fs/file_system.h"
+#include "fs/file_system_control.h"
 
 namespace cairn {
 

@@ -1,4 +1,4 @@
-// FileSystem over a store's Namespace: who is asked for what, and in which order locks are taken.
+// A filesystem over a store's Namespace: who is asked for what, and in which order locks are taken.
 #pragma once
 
 #include <atomic>
@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "fs/entry_edits.h"
 #include "fs/entry_locks.h"
 #include "fs/file_system.h"
+#include "fs/file_system_control.h"
 #include "fs/handle_table.h"
 #include "fs/node_table.h"
 #include "fs/publisher.h"
 #include "fs/reach.h"
+#include "store/directories/entry_edits.h"
 
 namespace cairn {
 
@@ -26,8 +27,11 @@ namespace cairn {
 //   4. NodeTable's mutex                             no I/O within
 //   5. FileBytes' append mutex, then its mutex       local staging only
 // Directory's, Draft's and FileReader's own locks come after all of these; those classes never call back.
-class StoreFileSystem final : public FileSystem {
+class StoreFileSystem final : public FileSystem, public FileSystemControl {
  public:
+  // Loads the root directory and re-tries drafts that an earlier process kept. Borrows all three.
+  static Result<std::unique_ptr<StoreFileSystem>> open(StoreEnvironment& environment, ChunkReader& reader,
+                                                       ChunkWriter& writer, const RequestContext& context);
   StoreFileSystem(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
                   std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root);
   ~StoreFileSystem() override;

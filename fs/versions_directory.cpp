@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include "base/digest.h"
+#include "base/posix_error.h"
 #include "fs/name.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -1,9 +1,10 @@
 #include "fs/xattr.h"
-#include "store/posix_error.h"
 
 #include <sys/xattr.h>
 
 #include <cerrno>
+
+#include "base/posix_error.h"
 
 namespace cairn {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "store/entry.h"
+#include "store/format/entry.h"
 
 namespace cairn {
 

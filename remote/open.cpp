@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "remote/credentials/credential_chain.h"
-#include "remote/detached_object_store.h"
-#include "remote/directory_object_store.h"
+#include "remote/decorators/detached_object_store.h"
+#include "remote/directory/directory_object_store.h"
 #include "remote/http/curl_transport.h"
 #include "remote/s3/s3_object_store.h"
 
@@ -33,7 +33,7 @@ Error unknown_url(const std::string& url) {
   return {Errc::invalid_argument, fmt::format("'{}' is no store URL; for a directory write 'dir:{}'", url, url)};
 }
 
-Result<std::string> absolute_path(const std::string& path) {
+Result<std::string> path_of_store(const std::string& path) {
   if (path.empty()) return fail(Errc::invalid_argument, "a path must follow 'dir:'");
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
@@ -68,8 +68,7 @@ Result<std::unique_ptr<ObjectStore>> open_s3(const std::string& url, const OpenO
   client.location = std::move(*location);
   client.transport = std::make_unique<CurlTransport>(CurlTransport::Options{.ca_file = client.location.ca_file});
   if (!client.location.anonymous) {
-    CredentialChain::Options chain{client.location.profile, client.location.region,
-                                   CredentialEnvironment::of_this_process()};
+    CredentialSettings chain{client.location.profile, client.location.region, CredentialEnvironment::of_this_process()};
     client.credentials = std::make_unique<CredentialChain>(std::move(chain), *client.transport, system_clock());
   }
   return std::make_unique<S3ObjectStore>(std::move(client), options.read_only, system_clock());
@@ -80,7 +79,7 @@ Result<std::unique_ptr<ObjectStore>> open_s3(const std::string& url, const OpenO
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, const OpenObjectStoreOptions& options) {
   if (url.starts_with(kS3Scheme)) return open_s3(url, options);
   if (!url.starts_with(kDirectoryScheme)) return fail(unknown_url(url));
-  auto path = absolute_path(url.substr(kDirectoryScheme.size()));
+  auto path = path_of_store(url.substr(kDirectoryScheme.size()));
   if (!path) return fail(std::move(path).error());
   auto directory = open_directory({*path, options.read_only, options.create}, options.timeout);
   if (!directory) return directory;

@@ -13,7 +13,7 @@
 #include "cache/block_cache.h"
 #include "cache/staging_area.h"
 #include "remote/object_store.h"
-#include "store/store_format.h"
+#include "store/format/store_format.h"
 
 namespace cairn {
 

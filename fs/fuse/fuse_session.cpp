@@ -67,11 +67,12 @@ int store_pages(fuse_session* session, NodeId node, uint64_t offset, ByteView by
 
 void FuseSession::Destroy::operator()(fuse_session* session) const { fuse_session_destroy(session); }
 
-FuseSession::FuseSession(FileSystem& files, Options options) : files_(files), options_(std::move(options)) {}
+FuseSession::FuseSession(FileSystem& files, FileSystemControl& control, Options options)
+    : files_(files), control_(control), options_(std::move(options)) {}
 
-Result<std::unique_ptr<FuseSession>> FuseSession::open(FileSystem& files, Options options) {
+Result<std::unique_ptr<FuseSession>> FuseSession::open(FileSystem& files, FileSystemControl& control, Options options) {
   capture_libfuse_log();
-  std::unique_ptr<FuseSession> session(new FuseSession(files, std::move(options)));
+  std::unique_ptr<FuseSession> session(new FuseSession(files, control, std::move(options)));
   if (auto connected = session->connect(); !connected) return fail(connected.error());
   return session;
 }
@@ -122,7 +123,7 @@ void FuseSession::receive_pages() {
     return store_pages(session, node, offset, bytes);
   };
   pusher_ = std::make_shared<PagePusher>(store, options_.page_queue_bytes);
-  files_.set_page_sink([pusher = pusher_](NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
+  control_.set_page_sink([pusher = pusher_](NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
     if (bytes.empty()) return pusher->settle(node);
     pusher->push(node, offset, bytes, chunk);
   });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fs/file_system.h"
+#include "fs/file_system_control.h"
 #include "fs/fuse/mount_device.h"
 
 struct fuse_session;
@@ -44,8 +45,9 @@ class FuseSession {
     std::optional<int> connection;
   };
 
-  // When it returns, the mount is there and its terms are settled; requests wait for run().
-  static Result<std::unique_ptr<FuseSession>> open(FileSystem& files, Options options);
+  // When it returns, the mount is there and its terms are agreed; requests wait for run().
+  // `files` and `control` are one filesystem.
+  static Result<std::unique_ptr<FuseSession>> open(FileSystem& files, FileSystemControl& control, Options options);
   // Unmounts, if run() has not: lazily, so that it never waits for those who still use files there.
   ~FuseSession();
   FuseSession(const FuseSession&) = delete;
@@ -60,7 +62,7 @@ class FuseSession {
   void stop();
 
  private:
-  FuseSession(FileSystem& files, Options options);
+  FuseSession(FileSystem& files, FileSystemControl& control, Options options);
   Result<void> connect();
   Result<void> mount();
   void receive_pages();
@@ -73,6 +75,7 @@ class FuseSession {
   };
 
   FileSystem& files_;
+  FileSystemControl& control_;
   const Options options_;
   std::optional<MountDevice> device_;
   bool stuck_ = false;  // threads that did not end still use the parts below

@@ -2,10 +2,10 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/posix_error.h"
 #include "fs/fuse/operations.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/request.h"
-#include "store/posix_error.h"
 
 namespace cairn {
 

@@ -99,9 +99,8 @@ Result<Credentials> decode_answer(const HttpAnswer& answer) {
 
 }  // namespace
 
-LinkAnswer container_link(const CredentialChain::Options& options, HttpTransport& transport,
-                          const RequestContext& context) {
-  const CredentialEnvironment& environment = options.environment;
+LinkAnswer container_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context) {
+  const CredentialEnvironment& environment = settings.environment;
   if (environment.setting(kRelativeUri).empty() && environment.setting(kFullUri).empty()) {
     return NothingThere{fmt::format("{} is not set", kFullUri)};
   }

@@ -1,11 +1,7 @@
 #include "remote/credentials/credential_chain.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -32,15 +28,6 @@ constexpr std::array<NamedLink, 5> kLinks = {{{"environment", environment_link},
                                               {"container", container_link},
                                               {"instance", instance_link}}};
 
-std::string home_directory() {
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return home;
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> texts(16 << 10);
-  if (::getpwuid_r(::getuid(), &entry, texts.data(), texts.size(), &found) != 0 || found == nullptr) return {};
-  return found->pw_dir;
-}
-
 Error none_found(const std::vector<std::string>& looked, const std::string& last_source) {
   const std::string places = fmt::format("{}", fmt::join(looked, "; "));
   // A source that was there comes back, most likely: an instance's metadata service that is being restarted.
@@ -54,12 +41,12 @@ Error none_found(const std::vector<std::string>& looked, const std::string& last
                       places)};
 }
 
-Result<FoundCredentials> walk_links(const CredentialChain::Options& options, HttpTransport& transport,
+Result<FoundCredentials> walk_links(const CredentialSettings& settings, HttpTransport& transport,
                                     const RequestContext& context, const std::string& last_source) {
   std::vector<std::string> looked;
   for (const NamedLink& link : kLinks) {
     if (auto live = context.check(); !live) return fail(live.error().in("find credentials"));
-    auto answer = link.look(options, transport, context);
+    auto answer = link.look(settings, transport, context);
     if (!answer) return fail(answer.error().in("find credentials"));
     if (auto* found = std::get_if<FoundCredentials>(&*answer)) return std::move(*found);
     looked.push_back(fmt::format("{} ({})", link.name, std::get<NothingThere>(*answer).why));
@@ -73,32 +60,13 @@ bool was_given_up(const Error& error) {
 
 }  // namespace
 
-CredentialEnvironment CredentialEnvironment::of_this_process() {
-  CredentialEnvironment environment;
-  environment.variable = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
-  environment.home = home_directory();
-  return environment;
-}
-
-std::string CredentialEnvironment::setting(const std::string& name) const {
-  return std::string(trimmed(variable(name).value_or("")));
-}
-
-std::string CredentialEnvironment::path_setting(const std::string& name) const {
-  const std::string path = setting(name);
-  return path.starts_with("~/") && !home.empty() ? home + path.substr(1) : path;
-}
-
 // One walk along the chain, whose outcome is for everybody who waits for it.
 struct CredentialChain::Fetch {
   std::optional<Result<FoundCredentials>> outcome;  // guarded by the chain's mutex_; final once set
 };
 
-CredentialChain::CredentialChain(Options options, HttpTransport& transport, const Clock& clock)
-    : options_(std::move(options)), transport_(transport), clock_(clock) {}
+CredentialChain::CredentialChain(CredentialSettings settings, HttpTransport& transport, const Clock& clock)
+    : settings_(std::move(settings)), transport_(transport), clock_(clock) {}
 
 CredentialChain::~CredentialChain() = default;
 
@@ -142,7 +110,7 @@ std::shared_ptr<CredentialChain::Fetch> CredentialChain::lead(std::unique_lock<s
   under_way_ = fetch;
   const std::string last_source = source_;
   lock.unlock();
-  auto found = walk_links(options_, transport_, context, last_source);
+  auto found = walk_links(settings_, transport_, context, last_source);
   const Nanos now = clock_.wall_now();
   if (found && found->credentials.expires && *found->credentials.expires <= now) {
     found = fail(Errc::unavailable, "the credentials of {} have expired already; is this machine's clock right?",

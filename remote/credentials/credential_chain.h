@@ -2,37 +2,21 @@
 #pragma once
 
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "remote/credentials/credential_environment.h"
 #include "remote/credentials/credentials.h"
 #include "remote/http/http_transport.h"
 
 namespace cairn {
 
-// What the chain looks at besides the network; tests give their own.
-struct CredentialEnvironment {
-  std::function<std::optional<std::string>(const std::string& name)> variable;  // getenv
-  std::string home;                                                             // for ~/.aws; empty: there is none
-  std::string instance_metadata_url = "http://169.254.169.254";
-  std::string container_metadata_url = "http://169.254.170.2";
-
-  static CredentialEnvironment of_this_process();
-
-  // The variable without white space around it: what orchestrators mount often ends in a line feed. Empty: it is not
-  // set, or blank.
-  [[nodiscard]] std::string setting(const std::string& name) const;
-  // The same for a path, where "~/" is the home directory.
-  [[nodiscard]] std::string path_setting(const std::string& name) const;
-};
-
 // The usual chain, in the order of the AWS SDKs: AWS_ACCESS_KEY_ID and its companions; web identity
-// (AWS_WEB_IDENTITY_TOKEN_FILE, as EKS sets it); the profile (AWS_PROFILE or `profile`) of the shared credentials and
-// config files; the container's endpoint (AWS_CONTAINER_CREDENTIALS_*); the instance's (IMDSv2, unless
+// (AWS_WEB_IDENTITY_TOKEN_FILE, as EKS sets it); the profile (AWS_PROFILE or `profile` of the settings) of the shared
+// credentials and config files; the container's endpoint (AWS_CONTAINER_CREDENTIALS_*); the instance's (IMDSv2, unless
 // AWS_EC2_METADATA_DISABLED). The first link that is set up answers; if it fails, so does the chain. Every fetch walks
 // the chain from its start and reads all files again, so that rotated keys are found.
 //
@@ -44,13 +28,7 @@ struct CredentialEnvironment {
 // Ownership: `transport` and `clock` are borrowed and outlive this object.
 class CredentialChain final : public CredentialsProvider {
  public:
-  struct Options {
-    std::string profile;  // empty: AWS_PROFILE, else "default"; named: keys and web identity of the environment are
-                          // passed over
-    std::string region;   // of the STS endpoint; empty: AWS_REGION, AWS_DEFAULT_REGION, else the global endpoint
-    CredentialEnvironment environment;
-  };
-  CredentialChain(Options options, HttpTransport& transport, const Clock& clock);
+  CredentialChain(CredentialSettings settings, HttpTransport& transport, const Clock& clock);
   ~CredentialChain() override;
 
   Result<Credentials> credentials(const RequestContext& context, const Credentials* stale) override;
@@ -69,7 +47,7 @@ class CredentialChain final : public CredentialsProvider {
   std::shared_ptr<Fetch> join(std::unique_lock<std::mutex>& lock, const RequestContext& context);
   void note_locked(const Fetch& fetch);
 
-  const Options options_;
+  const CredentialSettings settings_;
   HttpTransport& transport_;
   const Clock& clock_;
   mutable std::mutex mutex_;  // never held over a link's work

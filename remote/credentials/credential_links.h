@@ -4,7 +4,9 @@
 #include <string>
 #include <variant>
 
-#include "remote/credentials/credential_chain.h"
+#include "remote/credentials/credential_environment.h"
+#include "remote/credentials/credentials.h"
+#include "remote/http/http_transport.h"
 
 namespace cairn {
 
@@ -22,29 +24,26 @@ struct NothingThere {
 // message holds a key, a token or text of an answer.
 using LinkAnswer = Result<std::variant<FoundCredentials, NothingThere>>;
 
-using CredentialLink = LinkAnswer (*)(const CredentialChain::Options& options, HttpTransport& transport,
+using CredentialLink = LinkAnswer (*)(const CredentialSettings& settings, HttpTransport& transport,
                                       const RequestContext& context);
 
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
-LinkAnswer environment_link(const CredentialChain::Options& options, HttpTransport& transport,
+LinkAnswer environment_link(const CredentialSettings& settings, HttpTransport& transport,
                             const RequestContext& context);
 
 // AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME; AWS_ENDPOINT_URL_STS.
-LinkAnswer web_identity_link(const CredentialChain::Options& options, HttpTransport& transport,
+LinkAnswer web_identity_link(const CredentialSettings& settings, HttpTransport& transport,
                              const RequestContext& context);
 
 // AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, AWS_PROFILE. Keys of the credentials file count before those of the
 // config file, and the ones of a file belong together.
-LinkAnswer profile_link(const CredentialChain::Options& options, HttpTransport& transport,
-                        const RequestContext& context);
+LinkAnswer profile_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context);
 
 // AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI; AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or _TOKEN.
-LinkAnswer container_link(const CredentialChain::Options& options, HttpTransport& transport,
-                          const RequestContext& context);
+LinkAnswer container_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context);
 
 // The role of the EC2 instance, by IMDSv2. AWS_EC2_METADATA_DISABLED, AWS_EC2_METADATA_SERVICE_ENDPOINT.
-LinkAnswer instance_link(const CredentialChain::Options& options, HttpTransport& transport,
-                         const RequestContext& context);
+LinkAnswer instance_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context);
 
 // Keys that a person or program wrote down; invalid_argument, in words of `where`, unless they can be keys.
 Result<Credentials> written_credentials(Credentials credentials, const std::string& where);

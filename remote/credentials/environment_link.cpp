@@ -13,10 +13,10 @@ Result<Credentials> written_credentials(Credentials credentials, const std::stri
   return credentials;
 }
 
-LinkAnswer environment_link(const CredentialChain::Options& options, HttpTransport& /*transport*/,
+LinkAnswer environment_link(const CredentialSettings& settings, HttpTransport& /*transport*/,
                             const RequestContext& /*context*/) {
-  if (!options.profile.empty()) return NothingThere{fmt::format("passed over for profile '{}'", options.profile)};
-  const CredentialEnvironment& environment = options.environment;
+  if (!settings.profile.empty()) return NothingThere{fmt::format("passed over for profile '{}'", settings.profile)};
+  const CredentialEnvironment& environment = settings.environment;
   Credentials found{.access_key_id = environment.setting("AWS_ACCESS_KEY_ID"),
                     .secret_access_key = environment.setting("AWS_SECRET_ACCESS_KEY"),
                     .session_token = environment.setting("AWS_SESSION_TOKEN"),

@@ -111,10 +111,9 @@ LinkAnswer ask(const std::string& endpoint, HttpTransport& transport, const Requ
 
 }  // namespace
 
-LinkAnswer instance_link(const CredentialChain::Options& options, HttpTransport& transport,
-                         const RequestContext& context) {
-  if (is_disabled(options.environment)) return NothingThere{"AWS_EC2_METADATA_DISABLED is true"};
-  const std::string endpoint = endpoint_of(options.environment);
+LinkAnswer instance_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context) {
+  if (is_disabled(settings.environment)) return NothingThere{"AWS_EC2_METADATA_DISABLED is true"};
+  const std::string endpoint = endpoint_of(settings.environment);
   auto answer = ask(endpoint, transport, context);
   if (!answer) return fail(answer.error().in(fmt::format("instance metadata of {}", endpoint)));
   return answer;

@@ -66,9 +66,9 @@ Result<ProfilePart> load_part(const std::string& path, AwsFileKind kind, const s
   return part;
 }
 
-Result<Profile> load_profile(const CredentialChain::Options& options) {
-  const CredentialEnvironment& environment = options.environment;
-  Profile profile{.name = options.profile, .parts = {}};
+Result<Profile> load_profile(const CredentialSettings& settings) {
+  const CredentialEnvironment& environment = settings.environment;
+  Profile profile{.name = settings.profile, .parts = {}};
   if (profile.name.empty()) profile.name = environment.setting("AWS_PROFILE");
   profile.named = !profile.name.empty();
   if (!profile.named) profile.name = "default";
@@ -95,7 +95,7 @@ tl::unexpected<Error> one_without_other(const Profile& profile, const ProfilePar
 }
 
 // A role that the profile names is meant, whatever else it holds.
-LinkAnswer assume_role_of(const Profile& profile, const CredentialChain::Options& options, HttpTransport& transport,
+LinkAnswer assume_role_of(const Profile& profile, const CredentialSettings& settings, HttpTransport& transport,
                           const RequestContext& context) {
   for (const char* key : {"source_profile", "credential_source"}) {
     if (profile.part_with(key) != nullptr) return not_done_here(profile, key);
@@ -105,7 +105,7 @@ LinkAnswer assume_role_of(const Profile& profile, const CredentialChain::Options
                              .role_arn = profile.get("role_arn"),
                              .session_name = profile.get("role_session_name")};
   if (identity.token_file.empty()) return one_without_other(profile, part, "role_arn", "web_identity_token_file");
-  auto credentials = assume_role(identity, options, transport, context);
+  auto credentials = assume_role(identity, settings, transport, context);
   if (!credentials) return fail(credentials.error().in(profile.in(part)));
   return FoundCredentials{std::move(*credentials), profile.in(part)};
 }
@@ -129,12 +129,11 @@ LinkAnswer missing(const Profile& profile) {
 
 }  // namespace
 
-LinkAnswer profile_link(const CredentialChain::Options& options, HttpTransport& transport,
-                        const RequestContext& context) {
-  const auto profile = load_profile(options);
+LinkAnswer profile_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context) {
+  const auto profile = load_profile(settings);
   if (!profile) return fail(profile.error());
   if (!profile->exists()) return missing(*profile);
-  if (profile->part_with("role_arn") != nullptr) return assume_role_of(*profile, options, transport, context);
+  if (profile->part_with("role_arn") != nullptr) return assume_role_of(*profile, settings, transport, context);
   for (const ProfilePart& part : profile->parts) {
     if (!part.get(kAccessKeyId).empty() || !part.get(kSecretAccessKey).empty()) return keys_of(*profile, part);
   }

@@ -20,14 +20,14 @@ bool is_region_name(std::string_view region) {
                              [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
-std::string region_of(const CredentialChain::Options& options) {
-  if (!options.region.empty()) return options.region;
-  const std::string region = options.environment.setting("AWS_REGION");
-  return region.empty() ? options.environment.setting("AWS_DEFAULT_REGION") : region;
+std::string region_of(const CredentialSettings& settings) {
+  if (!settings.region.empty()) return settings.region;
+  const std::string region = settings.environment.setting("AWS_REGION");
+  return region.empty() ? settings.environment.setting("AWS_DEFAULT_REGION") : region;
 }
 
-Result<std::string> sts_url(const CredentialChain::Options& options) {
-  std::string endpoint = options.environment.setting("AWS_ENDPOINT_URL_STS");
+Result<std::string> sts_url(const CredentialSettings& settings) {
+  std::string endpoint = settings.environment.setting("AWS_ENDPOINT_URL_STS");
   if (!endpoint.empty()) {
     const bool is_url = endpoint.starts_with("https://") || endpoint.starts_with("http://");
     if (!is_url || !is_visible_ascii(endpoint) || endpoint.find('@') != std::string::npos) {
@@ -35,7 +35,7 @@ Result<std::string> sts_url(const CredentialChain::Options& options) {
     }
     return endpoint.ends_with('/') ? endpoint : endpoint + "/";
   }
-  const std::string region = region_of(options);
+  const std::string region = region_of(settings);
   if (!is_region_name(region)) return fail(Errc::invalid_argument, "the region's name cannot be part of a host name");
   if (region.empty()) return "https://sts.amazonaws.com/";
   return fmt::format("https://sts.{}.amazonaws.com{}/", region, region.starts_with("cn-") ? ".cn" : "");
@@ -72,9 +72,9 @@ Result<Credentials> decode_answer(const HttpAnswer& answer) {
 
 }  // namespace
 
-Result<Credentials> assume_role(const WebIdentity& identity, const CredentialChain::Options& options,
+Result<Credentials> assume_role(const WebIdentity& identity, const CredentialSettings& settings,
                                 HttpTransport& transport, const RequestContext& context) {
-  const auto url = sts_url(options);
+  const auto url = sts_url(settings);
   if (!url) return fail(url.error());
   const auto token = load_token(identity.token_file);
   if (!token) return fail(token.error());
@@ -94,10 +94,10 @@ Result<Credentials> assume_role(const WebIdentity& identity, const CredentialCha
   return fail(credentials.error().in(fmt::format("assume role {} at {}", identity.role_arn, *url)));
 }
 
-LinkAnswer web_identity_link(const CredentialChain::Options& options, HttpTransport& transport,
+LinkAnswer web_identity_link(const CredentialSettings& settings, HttpTransport& transport,
                              const RequestContext& context) {
-  if (!options.profile.empty()) return NothingThere{fmt::format("passed over for profile '{}'", options.profile)};
-  const CredentialEnvironment& environment = options.environment;
+  if (!settings.profile.empty()) return NothingThere{fmt::format("passed over for profile '{}'", settings.profile)};
+  const CredentialEnvironment& environment = settings.environment;
   const WebIdentity identity{.token_file = environment.path_setting("AWS_WEB_IDENTITY_TOKEN_FILE"),
                              .role_arn = environment.setting("AWS_ROLE_ARN"),
                              .session_name = environment.setting("AWS_ROLE_SESSION_NAME")};
@@ -105,7 +105,7 @@ LinkAnswer web_identity_link(const CredentialChain::Options& options, HttpTransp
   if (identity.role_arn.empty()) {
     return fail(Errc::invalid_argument, "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not: set both");
   }
-  auto credentials = assume_role(identity, options, transport, context);
+  auto credentials = assume_role(identity, settings, transport, context);
   if (!credentials) return fail(std::move(credentials).error());
   return FoundCredentials{std::move(*credentials), fmt::format("web identity as {}", identity.role_arn)};
 }

@@ -4,7 +4,9 @@
 
 #include <string>
 
-#include "remote/credentials/credential_chain.h"
+#include "remote/credentials/credential_environment.h"
+#include "remote/credentials/credentials.h"
+#include "remote/http/http_transport.h"
 
 namespace cairn {
 
@@ -16,7 +18,7 @@ struct WebIdentity {
 
 // Asks STS, at AWS_ENDPOINT_URL_STS or the region's own endpoint. The token goes in the body, so that no URL holds it.
 // Failures: as CredentialsProvider says.
-Result<Credentials> assume_role(const WebIdentity& identity, const CredentialChain::Options& options,
+Result<Credentials> assume_role(const WebIdentity& identity, const CredentialSettings& settings,
                                 HttpTransport& transport, const RequestContext& context);
 
 }  // namespace cairn

@@ -9,6 +9,7 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "base/units.h"
 
 namespace cairn {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "store/check.h"
+#include "store/check/check.h"
 #include "tests/crash/script.h"
 #include "tests/support/faulty_object_store.h"
 

@@ -3,11 +3,12 @@
 // format raises kFormatVersion and adds examples.
 #include <gtest/gtest.h>
 
-#include "store/chunk_codec.h"
-#include "store/envelope.h"
-#include "store/keys.h"
-#include "store/record.h"
-#include "store/store_format.h"
+#include "store/codec/chunk_codec.h"
+#include "store/format/envelope.h"
+#include "store/format/keys.h"
+#include "store/format/manifest_codec.h"
+#include "store/format/record.h"
+#include "store/format/store_format.h"
 #include "tests/format/golden_examples.h"
 
 namespace cairn {

@@ -3,14 +3,15 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "store/byte_planes.h"
-#include "store/chunk_codec.h"
-#include "store/envelope.h"
-#include "store/format.pb.h"
-#include "store/keys.h"
-#include "store/record.h"
-#include "store/segment_plan.h"
-#include "store/store_format.h"
+#include "store/codec/byte_planes.h"
+#include "store/codec/chunk_codec.h"
+#include "store/format/envelope.h"
+#include "store/format/format.pb.h"
+#include "store/format/keys.h"
+#include "store/format/manifest_codec.h"
+#include "store/format/record.h"
+#include "store/format/store_format.h"
+#include "store/segments/segment_plan.h"
 #include "tests/support/containers.h"
 
 namespace cairn::fuzz {
@@ -100,8 +101,8 @@ void manifest(ByteView bytes) {
 std::vector<std::string> manifest_seeds() {
   const auto chunk = [](uint64_t offset, uint32_t size) { return ChunkRef{offset, size, {}, {}}; };
   const Manifest list(400'000, {chunk(0, kChunkSize), chunk(kChunkSize, 5), chunk(300'000, kChunkSize)});
-  return {list.to_proto(kChunkSize).SerializeAsString(),
-          Manifest(1ULL << 40, {}).to_proto(kChunkSize).SerializeAsString()};
+  return {write_manifest(list, kChunkSize).SerializeAsString(),
+          write_manifest(Manifest(1ULL << 40, {}), kChunkSize).SerializeAsString()};
 }
 
 // The first two bytes say which size the manifest would expect.

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "store/check.h"
+#include "store/check/check.h"
 
 namespace cairn::model {
 

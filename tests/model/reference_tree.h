@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "store/entry.h"
-#include "store/namespace.h"
+#include "store/directories/namespace.h"
+#include "store/format/entry.h"
 
 namespace cairn::model {
 

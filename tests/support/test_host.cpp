@@ -1,11 +1,12 @@
 #include "tests/support/test_host.h"
-#include "store/posix_error.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "base/posix_error.h"
 
 namespace cairn {
 
@@ -36,7 +37,7 @@ void TestHost::start() {
   environment_->environment().options.read_only = options_.read_only;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
   writer_ = std::make_unique<ChunkWriter>(environment_->environment());
-  auto opened = FileSystem::open(environment_->environment(), *reader_, *writer_, test_context());
+  auto opened = StoreFileSystem::open(environment_->environment(), *reader_, *writer_, test_context());
   ASSERT_TRUE(opened) << opened.error().to_string();
   files_ = std::move(*opened);
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "fs/errno.h"
-#include "fs/file_system.h"
+#include "fs/store_file_system.h"
 #include "tests/support/faulty_object_store.h"
 #include "tests/support/test_environment.h"
 
@@ -27,7 +27,7 @@ class TestHost {
   TestHost(const TestHost&) = delete;
   TestHost& operator=(const TestHost&) = delete;
 
-  [[nodiscard]] FileSystem& files() { return *files_; }
+  [[nodiscard]] StoreFileSystem& files() { return *files_; }
   [[nodiscard]] FakeClock& clock() { return environment_->clock(); }
   [[nodiscard]] StoreCounters& counters() { return environment_->counters(); }
 
@@ -80,7 +80,7 @@ class TestHost {
   std::unique_ptr<TestEnvironment> environment_;
   std::unique_ptr<ChunkReader> reader_;
   std::unique_ptr<ChunkWriter> writer_;
-  std::unique_ptr<FileSystem> files_;
+  std::unique_ptr<StoreFileSystem> files_;
 };
 
 // The errno of a failure, 0 of a success: EXPECT_EQ(errno_of(host.mkdir("a")), EEXIST).

@@ -1,10 +1,11 @@
 #include "tests/conformance/object_store/object_store_subject.h"
 
 #include "base/check.h"
-#include "remote/detached_object_store.h"
-#include "remote/directory_object_store.h"
+#include "remote/decorators/detached_object_store.h"
+#include "remote/directory/directory_object_store.h"
 #include "remote/memory_object_store.h"
 #include "remote/open.h"
+#include "remote/remote_stack.h"
 #include "tests/support/faulty_object_store.h"
 #include "tests/support/s3_store.h"
 #include "tests/support/test_environment.h"

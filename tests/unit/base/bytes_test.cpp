@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "base/units.h"
+
 namespace cairn {
 
 TEST(Hex, of_bytes_is_lower_case_and_reads_back) {

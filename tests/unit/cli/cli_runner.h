@@ -25,11 +25,10 @@ struct TestWorld {
 inline Outcome run_cairnfs(const std::vector<std::string>& args, const TestWorld& world = {}) {
   std::ostringstream out;
   std::ostringstream err;
-  const Streams streams{.out = out,
-                        .err = err,
-                        .environment = world.environment,
-                        .directory = world.directory,
-                        .mountinfo = world.mountinfo};
+  const Streams streams{
+      .out = out,
+      .err = err,
+      .host = {.variables = world.environment, .directory = world.directory, .mountinfo = world.mountinfo}};
   const int code = run_cli(args, streams);
   return {code, out.str(), err.str()};
 }

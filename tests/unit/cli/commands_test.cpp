@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cli/control.h"
+#include "base/version.h"
 #include "cli/mounts.h"
+#include "daemon/control.h"
+#include "daemon/local_paths.h"
 #include "tests/support/test_environment.h"
 #include "tests/unit/cli/cli_runner.h"
 
@@ -177,8 +179,7 @@ class MountedCommands : public Test {
     world_.directory = mountpoint_;
     world_.mountinfo = home_ / "mountinfo";
     world_.environment["CAIRNFS_RUNTIME_DIR"] = home_ / "run";
-    std::ostringstream sink;
-    socket_ = control_socket_path(Streams{.out = sink, .err = sink, .environment = world_.environment}, mountpoint_);
+    socket_ = control_socket_path(HostEnvironment{.variables = world_.environment}, mountpoint_);
   }
   void serve(ControlServer::Handler handler) {
     auto server = ControlServer::open(socket_, std::move(handler));
@@ -205,7 +206,7 @@ class MountedCommands : public Test {
 const Json kStatus = {{"store", "dir:/srv/a"},
                       {"mountpoint", "/mnt/a"},
                       {"pid", 4711},
-                      {"version", "0.1.0"},
+                      {"version", kVersion},
                       {"uptime_seconds", 7500},
                       {"log_file", "/c/cairnfs.log"},
                       {"cache", {{"used_bytes", 1 << 20}, {"capacity_bytes", 1 << 30}, {"hits", 3}, {"misses", 1}}},

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "cli/settings.h"
+#include "daemon/settings.h"
 #include "tests/unit/cli/cli_runner.h"
 
 namespace cairn {

@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <sstream>
 
+#include "base/paths.h"
 #include "base/unique_fd.h"
 #include "cli/occupants.h"
+#include "daemon/local_paths.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {
@@ -86,19 +87,18 @@ TEST(Mounts, different_mountpoints_have_different_sockets_of_a_length_that_a_soc
 }
 
 TEST(Mounts, sockets_and_caches_are_where_their_user_may_write) {
-  std::ostringstream sink;
-  Streams streams{.out = sink, .err = sink, .environment = {{"HOME", "/home/u"}}};
-  EXPECT_EQ(runtime_directory(streams), "/home/u/.cache/cairnfs/run");
-  EXPECT_EQ(default_cache_directory(streams, "0123456789abcdef", "/mnt"), "/home/u/.cache/cairnfs/01234567-mnt");
-  streams.environment["XDG_RUNTIME_DIR"] = "/run/user/1";
-  streams.environment["XDG_CACHE_HOME"] = "/c";
-  EXPECT_EQ(runtime_directory(streams), "/run/user/1/cairnfs");
-  EXPECT_EQ(default_cache_directory(streams, "0123456789abcdef", "/mnt"), "/c/cairnfs/01234567-mnt");
-  streams.superuser = true;
-  EXPECT_EQ(runtime_directory(streams), "/run/cairnfs");
-  EXPECT_EQ(default_cache_directory(streams, "0123456789abcdef", "/mnt"), "/var/cache/cairnfs/01234567-mnt");
-  streams.environment["CAIRNFS_RUNTIME_DIR"] = "/r";
-  EXPECT_EQ(control_socket_path(streams, "/mnt/a"), "/r/mnt-a.sock");
+  HostEnvironment host{.variables = {{"HOME", "/home/u"}}};
+  EXPECT_EQ(runtime_directory(host), "/home/u/.cache/cairnfs/run");
+  EXPECT_EQ(default_cache_directory(host, "0123456789abcdef", "/mnt"), "/home/u/.cache/cairnfs/01234567-mnt");
+  host.variables["XDG_RUNTIME_DIR"] = "/run/user/1";
+  host.variables["XDG_CACHE_HOME"] = "/c";
+  EXPECT_EQ(runtime_directory(host), "/run/user/1/cairnfs");
+  EXPECT_EQ(default_cache_directory(host, "0123456789abcdef", "/mnt"), "/c/cairnfs/01234567-mnt");
+  host.superuser = true;
+  EXPECT_EQ(runtime_directory(host), "/run/cairnfs");
+  EXPECT_EQ(default_cache_directory(host, "0123456789abcdef", "/mnt"), "/var/cache/cairnfs/01234567-mnt");
+  host.variables["CAIRNFS_RUNTIME_DIR"] = "/r";
+  EXPECT_EQ(control_socket_path(host, "/mnt/a"), "/r/mnt-a.sock");
 }
 
 TEST(Mounts, the_process_that_holds_a_file_is_found) {

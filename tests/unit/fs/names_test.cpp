@@ -216,7 +216,7 @@ TEST_F(Names, entry_at_walks_a_path_without_nodes) {
   EXPECT_EQ(entry->versions.size(), 1U);
   EXPECT_EQ(host.files().entry_at("", test_context())->id, kRootId);
   EXPECT_EQ(errno_of(host.files().entry_at("d/none", test_context())), ENOENT);
-  EXPECT_EQ(errno_of(host.files().entry_at("d/f/x", test_context())), ENOTDIR);
+  EXPECT_EQ(errno_of(host.files().entry_at("d/f/x", test_context())), ENOENT);
 }
 
 TEST_F(Names, entry_at_knows_of_a_removal_at_once) {

@@ -1,9 +1,9 @@
 #include <set>
 #include <thread>
 
+#include "base/posix_error.h"
 #include "fs/entry_locks.h"
 #include "fs/name.h"
-#include "store/posix_error.h"
 #include "tests/unit/fs/fs_test.h"
 
 namespace cairn {

@@ -1,4 +1,4 @@
-// A FileSystem whose answers the test gives.
+// A filesystem whose answers the test gives.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "fs/file_system.h"
+#include "fs/file_system_control.h"
 
 namespace cairn {
 
-class MockFileSystem : public FileSystem {
+class MockFileSystem : public FileSystem, public FileSystemControl {
  public:
   using Context = const RequestContext&;
   using Name = const std::string&;

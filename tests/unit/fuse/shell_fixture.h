@@ -26,13 +26,15 @@ class FuseShellTest : public ::testing::Test {
   }
 
   void SetUp() override {
-    ON_CALL(files, set_page_sink).WillByDefault([this](FileSystem::NodePageSink sink) { page_sink = std::move(sink); });
+    ON_CALL(files, set_page_sink).WillByDefault([this](FileSystemControl::NodePageSink sink) {
+      page_sink = std::move(sink);
+    });
   }
 
   void start(FuseSession::Options options = quick_options()) {
     options.connection = kernel.daemon_end();
     const uint64_t init = kernel.send_init();
-    auto opened = FuseSession::open(files, std::move(options));
+    auto opened = FuseSession::open(files, files, std::move(options));
     ASSERT_TRUE(opened) << opened.error().to_string();
     session = *std::move(opened);
     terms = kernel.wait(init).as<fuse_init_out>();
@@ -51,7 +53,7 @@ class FuseShellTest : public ::testing::Test {
   }
 
   ::testing::NiceMock<MockFileSystem> files;
-  FileSystem::NodePageSink page_sink;
+  FileSystemControl::NodePageSink page_sink;
   FakeKernel kernel;
   fuse_init_out terms{};
   std::unique_ptr<FuseSession> session;

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "store/posix_error.h"
+#include "base/posix_error.h"
 #include "tests/unit/fuse/shell_fixture.h"
 
 namespace cairn {

@@ -212,7 +212,7 @@ TEST_F(FuseWaitingTest, a_kernel_that_never_speaks_is_an_error_of_open) {
   auto options = quick_options();
   options.connection = kernel.daemon_end();
   kernel.hang_up();
-  const auto opened = FuseSession::open(files, options);
+  const auto opened = FuseSession::open(files, files, options);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), Errc::io);
 }

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "remote/remote_stack.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "base/check.h"
-#include "store/chunk_codec.h"
-#include "store/entry.h"
-#include "store/file_reader.h"
-#include "store/keys.h"
+#include "store/codec/chunk_codec.h"
+#include "store/format/entry.h"
+#include "store/format/keys.h"
+#include "store/reading/file_reader.h"
 #include "tests/support/gate.h"
 #include "tests/support/test_environment.h"
 

@@ -1,0 +1,52 @@
+#include "base/parallel.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+namespace cairn {
+
+namespace {
+
+// Shared with helpers that may start after the loop has ended: they then find no index left and touch no `work`.
+class Loop {
+ public:
+  Loop(size_t count, const std::function<void(size_t)>& work) : count_(count), work_(work) {}
+
+  void take_part() {
+    std::unique_lock lock(mutex_);
+    while (next_ < count_) {
+      const size_t index = next_++;
+      lock.unlock();
+      work_(index);
+      lock.lock();
+      if (++done_ == count_) all_done_.notify_all();
+    }
+  }
+
+  void wait() {
+    std::unique_lock lock(mutex_);
+    all_done_.wait(lock, [this] { return done_ == count_; });
+  }
+
+ private:
+  const size_t count_;
+  const std::function<void(size_t)>& work_;
+  std::mutex mutex_;
+  std::condition_variable all_done_;
+  size_t next_ = 0;  // guarded by mutex_
+  size_t done_ = 0;  // guarded by mutex_
+};
+
+}  // namespace
+
+void run_in_parallel(Executor& executor, size_t count, size_t helpers, const std::function<void(size_t)>& work) {
+  const auto loop = std::make_shared<Loop>(count, work);
+  const size_t useful = count == 0 ? 0 : std::min(helpers, count - 1);
+  for (size_t i = 0; i < useful; ++i) executor.submit_urgent([loop] { loop->take_part(); });
+  loop->take_part();
+  loop->wait();
+}
+
+}  // namespace cairn

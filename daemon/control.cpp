@@ -1,0 +1,195 @@
+#include "daemon/control.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/log.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::chrono::seconds kSendTimeout{5};
+constexpr int kBacklog = 16;
+constexpr size_t kMaxConnections = 64;
+
+Errc parse_errc(std::string_view text) {
+  for (int i = 0; i <= static_cast<int>(Errc::io); ++i) {
+    if (to_string(static_cast<Errc>(i)) == text) return static_cast<Errc>(i);
+  }
+  return Errc::io;
+}
+
+Json error_line(const Error& error) {
+  return {{"error", {{"code", to_string(error.code())}, {"message", error.message()}}}};
+}
+
+Result<Json> parse_line(const std::string& line) {
+  Json parsed = Json::parse(line, nullptr, false);
+  if (!parsed.is_object()) return fail(Errc::invalid_argument, "not a JSON object: '{}'", line.substr(0, 80));
+  return parsed;
+}
+
+// Nothing listens at `path` when this returns success.
+Result<void> remove_stale_socket(const std::string& path) {
+  const Result<LineSocket> live = LineSocket::connect(path);
+  if (live) return fail(Errc::already_exists, "{}: another cairnfs serves this mountpoint", path);
+  if (live.error().code() == Errc::unavailable) ::unlink(path.c_str());
+  return {};
+}
+
+Result<UniqueFd> listen_at(const std::string& path) {
+  const Result<sockaddr_un> address = socket_address(path);
+  if (!address) return fail(address.error());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return fail(error_from_errno(errno, "socket"));
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
+      ::chmod(path.c_str(), 0600) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    return fail(error_from_errno(errno, path));
+  }
+  return fd;
+}
+
+}  // namespace
+
+struct ControlServer::Connection {
+  explicit Connection(UniqueFd fd) : socket(std::move(fd)) {}
+  LineSocket socket;
+  std::atomic<bool> finished = false;
+  bool hung_up = false;
+  std::jthread thread;
+};
+
+Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, Handler handler) {
+  std::error_code made;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), made);
+  if (made) return fail(error_from_errno(made.value(), std::filesystem::path(path).parent_path().string()));
+  const Result<void> free = remove_stale_socket(path);
+  if (!free) return fail(free.error());
+  Result<UniqueFd> listener = listen_at(path);
+  if (!listener) return fail(listener.error());
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
+  if (!wake.valid()) return fail(error_from_errno(errno, "eventfd"));
+  return std::unique_ptr<ControlServer>(
+      new ControlServer(path, std::move(*listener), std::move(wake), std::move(handler)));
+}
+
+ControlServer::ControlServer(std::string path, UniqueFd listener, UniqueFd wake, Handler handler)
+    : path_(std::move(path)),
+      listener_(std::move(listener)),
+      wake_(std::move(wake)),
+      handler_(std::move(handler)),
+      thread_([this](const std::stop_token& stop) { serve(stop); }) {}
+
+ControlServer::~ControlServer() {
+  thread_.request_stop();
+  ::eventfd_write(wake_.get(), 1);
+  thread_.join();
+  connections_.clear();  // stops and joins each
+  ::unlink(path_.c_str());
+}
+
+void ControlServer::serve(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    std::vector<Connection*> watched;
+    for (Connection& connection : connections_) {
+      if (connection.hung_up) continue;
+      watched.push_back(&connection);
+      waiting.push_back({connection.socket.fd(), POLLRDHUP, 0});
+    }
+    if (::poll(waiting.data(), waiting.size(), 1000) <= 0) {
+      forget_finished();
+      continue;
+    }
+    for (size_t i = 0; i < watched.size(); ++i) {
+      if (waiting[i + 2].revents == 0) continue;
+      watched[i]->hung_up = true;
+      watched[i]->thread.request_stop();
+    }
+    forget_finished();
+    if (waiting[1].revents != 0) accept_one();
+  }
+}
+
+void ControlServer::accept_one() {
+  UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd.valid() || connections_.size() >= kMaxConnections) return;  // the client sees a hang-up
+  Connection& connection = connections_.emplace_back(std::move(fd));
+  connection.thread = std::jthread([this, &connection](const std::stop_token& stop) {
+    answer(connection.socket, stop);
+    ::shutdown(connection.socket.fd(), SHUT_RDWR);
+    connection.finished = true;
+  });
+}
+
+void ControlServer::forget_finished() {
+  connections_.remove_if([](const Connection& connection) { return connection.finished.load(); });
+}
+
+void ControlServer::answer(LineSocket& socket, const std::stop_token& stop) {
+  const auto send = [&socket](const Json& line) {
+    // Invalid UTF-8 in a message must not end the daemon: it is replaced.
+    const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return socket.write_line(text, RequestContext::within(kSendTimeout)).has_value();
+  };
+  const Result<std::string> line = socket.read_line(RequestContext::within(kSendTimeout, Cause::demand, stop));
+  if (!line) return;  // hung up before it asked
+  const Result<Json> request = parse_line(*line);
+  const ProgressFunction progress = [&send](const Json& done) { send({{"progress", done}}); };
+  const Result<Json> result = request ? handler_(*request, progress, stop) : request;
+  send(result ? Json{{"result", *result}} : error_line(result.error()));
+}
+
+Result<ControlCall> ControlCall::send(const std::string& socket_path, const Json& request) {
+  Result<LineSocket> socket = LineSocket::connect(socket_path);
+  if (!socket) return fail(socket.error());
+  const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const Result<void> sent = socket->write_line(line, RequestContext::within(kSendTimeout));
+  if (!sent) return fail(sent.error());
+  return ControlCall(std::move(*socket));
+}
+
+Result<void> ControlCall::wait_until_taken(std::chrono::nanoseconds silence) {
+  const Result<std::string> line = socket_.read_line(RequestContext::within(silence));
+  if (!line) return fail(line.error());
+  return {};
+}
+
+Result<Json> ControlCall::wait(std::chrono::nanoseconds silence, const ProgressFunction& progress) {
+  while (true) {
+    const Result<std::string> line = socket_.read_line(RequestContext::within(silence));
+    if (!line) return fail(line.error());
+    const Result<Json> parsed = parse_line(*line);
+    if (!parsed) return parsed;
+    answered_ = parsed->contains("result") || parsed->contains("error");
+    if (parsed->contains("result")) return parsed->at("result");
+    if (parsed->contains("error")) {
+      const Json& error = parsed->at("error");
+      return fail(Error(parse_errc(error.value("code", "")), error.value("message", "no message")));
+    }
+    if (progress && parsed->contains("progress")) progress(parsed->at("progress"));
+  }
+}
+
+pid_t ControlCall::daemon_pid() const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return ::getsockopt(socket_.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
+}
+
+Result<Json> control_call(const std::string& socket_path, const Json& request, std::chrono::nanoseconds silence,
+                          const ProgressFunction& progress) {
+  Result<ControlCall> call = ControlCall::send(socket_path, request);
+  if (!call) return fail(call.error());
+  return call->wait(silence, progress);
+}
+
+}  // namespace cairn

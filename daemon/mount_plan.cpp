@@ -1,0 +1,146 @@
+#include "daemon/mount_plan.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+#include "base/paths.h"
+#include "base/random.h"
+#include "daemon/local_paths.h"
+#include "fs/fuse/mount_check.h"
+#include "remote/atomic_create_proof.h"
+#include "remote/open.h"
+
+namespace cairn {
+
+namespace {
+
+using Notice = std::function<void(const std::string&)>;
+
+struct FoundStore {
+  std::unique_ptr<RemoteStack> remote;
+  StoreFormat format;
+  std::string url;  // as it describes itself
+  bool read_only = false;
+};
+
+Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const Settings& settings, bool read_only) {
+  const uint32_t operations = settings.io_threads;
+  Result<std::unique_ptr<ObjectStore>> bare =
+      open_object_store(url, {.read_only = read_only, .operations = operations, .timeout = settings.mount_timeout});
+  if (!bare) return fail(bare.error());
+  RemoteStack::Options options;
+  options.limits = {.operations = operations, .background_operations = std::max(operations * 3 / 4, 1U)};
+  if (is_endpoint(url)) options.hedge = HedgePolicy{};
+  return std::make_unique<RemoteStack>(std::move(*bare), options, system_clock(), kernel_random());
+}
+
+bool forbids_writing(const Error& error) {
+  return error.code() == Errc::read_only || error.code() == Errc::permission_denied;
+}
+
+Result<FoundStore> find_store(const MountRequest& request, bool read_only) {
+  auto remote = open_remote(request.store, request.settings, read_only);
+  if (!remote && remote.error().code() == Errc::not_found) {
+    return fail(Errc::not_found, "{}: to make a new store there, `cairnfs init {}`", remote.error().message(),
+                request.store);
+  }
+  if (!remote) return fail(remote.error());
+  ObjectStore& objects = (*remote)->objects();
+  Result<StoreFormat> format = open_store_format(objects, RequestContext::within(request.settings.mount_timeout));
+  if (!format) return fail(format.error());
+  std::string url = objects.describe();
+  return FoundStore{std::move(*remote), std::move(*format), std::move(url), read_only};
+}
+
+// Who may not write can still read.
+Result<FoundStore> find_store_read_only(const MountRequest& request, const Error& reason, const Notice& notice) {
+  auto store = find_store(request, true);
+  if (store) notice(reason.message() + ": mounting read-only");
+  return store;
+}
+
+Result<FoundStore> find_store(const MountRequest& request, const Notice& notice) {
+  auto store = find_store(request, request.settings.read_only);
+  const bool retry = !store && forbids_writing(store.error()) && !request.settings.read_only;
+  return retry ? find_store_read_only(request, store.error(), notice) : std::move(store);
+}
+
+// Before this host's first write to a store: see prove_atomic_create.
+Result<void> prove_once(FoundStore& store, const Settings& settings, const std::string& cache_dir) {
+  const std::string marker = cache_dir + "/proven-" + store.format.store_id;
+  if (store.read_only || !is_endpoint(store.url) || std::filesystem::exists(marker)) return {};
+  const auto context = RequestContext::within(settings.mount_timeout, Cause::maintenance);
+  auto proven = prove_atomic_create(store.remote->objects(), kernel_random(), context);
+  if (proven) std::ofstream(marker) << store.url << "\n";
+  return proven;
+}
+
+Result<std::string> make_cache_directory(const MountRequest& request, const FoundStore& store,
+                                         const HostEnvironment& host) {
+  const std::string path = request.settings.cache_dir.empty()
+                               ? default_cache_directory(host, store.format.store_id, request.mountpoint)
+                               : absolute_path(request.settings.cache_dir, host.directory);
+  std::error_code made;
+  const bool is_new = std::filesystem::create_directories(path, made);
+  if (made) {
+    return fail(
+        error_from_errno(made.value(), path).in("cannot make the cache directory, choose another with --cache-dir"));
+  }
+  if (is_new) ::chmod(path.c_str(), 0700);  // it holds everybody's bytes
+  return path;
+}
+
+Result<std::string> choose_log_file(const MountRequest& request, const std::string& cache_dir,
+                                    const HostEnvironment& host) {
+  const std::string& wanted = request.settings.log_file;
+  if (wanted.empty() && request.foreground) return std::string();
+  const std::string path = wanted.empty() ? cache_dir + "/cairnfs.log" : absolute_path(wanted, host.directory);
+  errno = 0;
+  if (!std::ofstream(path, std::ios::app)) return fail(error_from_errno(errno == 0 ? EIO : errno, path).in("log.file"));
+  return path;
+}
+
+FuseSession::Options session_options(const MountRequest& request, const FoundStore& store) {
+  FuseSession::Options session;
+  session.mountpoint = request.mountpoint;
+  session.source = store.url;
+  session.allow_other = request.settings.allow_other;
+  session.read_only = store.read_only;
+  session.allow_nonempty = request.allow_nonempty;
+  session.extra = request.kernel_options;
+  session.max_threads = request.settings.fuse_threads;
+  session.request_timeout = request.settings.timeout;
+  return session;
+}
+
+}  // namespace
+
+Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment& host, const Notice& notice) {
+  const Result<void> usable = check_mountpoint(request.mountpoint, request.allow_nonempty);
+  if (!usable) return fail(usable.error());
+  Result<FoundStore> store = find_store(request, notice);
+  if (!store) return fail(store.error());
+  const Result<std::string> cache_dir = make_cache_directory(request, *store, host);
+  if (!cache_dir) return fail(cache_dir.error());
+  if (const auto proven = prove_once(*store, request.settings, *cache_dir); !proven) {
+    if (proven.error().code() != Errc::permission_denied) return fail(proven.error());
+    store = find_store_read_only(request, proven.error(), notice);
+    if (!store) return fail(store.error());
+  }
+  const Result<std::string> log_file = choose_log_file(request, *cache_dir, host);
+  if (!log_file) return fail(log_file.error());
+
+  MountPlan plan;
+  plan.session = session_options(request, *store);
+  plan.control_socket = control_socket_path(host, request.mountpoint);
+  plan.log_file = *log_file;
+  plan.cache_dir = *cache_dir;
+  plan.store = {std::move(store->remote), std::move(store->format), *cache_dir, request.settings};
+  plan.store.settings.read_only = store->read_only;
+  return plan;
+}
+
+}  // namespace cairn

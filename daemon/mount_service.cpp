@@ -1,0 +1,118 @@
+#include "daemon/mount_service.h"
+
+#include <unistd.h>
+
+#include "base/version.h"
+#include "daemon/history.h"
+#include "daemon/status_json.h"
+#include "store/directories/path_lookup.h"
+#include "store/reading/cache_warmer.h"
+
+namespace cairn {
+
+namespace {
+
+Json counts_json(const CacheWarmer::Counts& counts) {
+  return {{"files", counts.files},
+          {"files_done", counts.files_done},
+          {"bytes", counts.bytes},
+          {"bytes_done", counts.present_bytes + counts.fetched_bytes},
+          {"present_bytes", counts.present_bytes},
+          {"fetched_bytes", counts.fetched_bytes}};
+}
+
+}  // namespace
+
+MountService::MountService(MountedStore& store, About about)
+    : store_(store), about_(std::move(about)), started_(system_clock().steady_now()) {}
+
+Result<Json> MountService::handle(const Json& request, const ProgressFunction& progress, const std::stop_token& stop) {
+  try {
+    const std::string op = request.at("op").get<std::string>();
+    StoreEnvironment& environment = store_.environment();
+    if (op == "status") return status();
+    if (op == "log") {
+      return load_history(store_.control(), environment, request.at("path").get<std::string>(),
+                          RequestContext::within(environment.options.operation_timeout, Cause::demand, stop));
+    }
+    if (op == "prefetch") {
+      return prefetch(request.at("paths").get<std::vector<std::string>>(), progress, stop);
+    }
+    if (op == "await_end") return await_end(progress, stop);
+    return fail(Errc::unsupported, "this daemon (cairnfs {}) does not know '{}'", kVersion, op);
+  } catch (const Json::exception& error) {
+    return fail(Errc::invalid_argument, "bad request: {}", error.what());
+  }
+}
+
+Json MountService::status() const {
+  const StoreEnvironment& environment = store_.environment();
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(system_clock().steady_now() - started_);
+  Json status = {{"store", about_.url},
+                 {"store_id", environment.format.store_id},
+                 {"mountpoint", about_.mountpoint},
+                 {"pid", ::getpid()},
+                 {"version", kVersion},
+                 {"uptime_seconds", uptime.count()},
+                 {"read_only", environment.options.read_only},
+                 {"host", environment.options.host},
+                 {"log_file", about_.log_file.empty() ? "(terminal)" : about_.log_file},
+                 {"unpublished", unpublished()}};
+  status.update(status_json(store_, about_.cache_dir));
+  return status;
+}
+
+Json MountService::unpublished() const {
+  Json files = Json::array();
+  for (const UnpublishedFile& file : store_.control().unpublished()) {
+    files.push_back({{"path", file.path}, {"size", file.size_bytes}, {"error", file.error}});
+  }
+  return files;
+}
+
+Result<Json> MountService::prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
+                                    const std::stop_token& stop) {
+  StoreEnvironment& environment = store_.environment();
+  const OpenDirectory open = [&](EntryId id) {
+    const auto timeout = environment.options.operation_timeout;
+    return Directory::load(environment, id, RequestContext::within(timeout, Cause::prefetch, stop));
+  };
+  std::vector<std::string> names;
+  std::vector<VersionPtr> versions;
+  for (const std::string& path : paths) {
+    auto files = files_below(open, path);
+    if (!files) return fail(files.error());
+    for (NamedVersion& file : *files) {
+      names.push_back(std::move(file.path));
+      versions.push_back(std::move(file.version));
+    }
+  }
+  const auto report =
+      CacheWarmer(environment, store_.chunk_reader(), stop)
+          .run(std::move(versions), [&](const CacheWarmer::Counts& now) { progress(counts_json(now)); });
+  if (!report) return fail(report.error());
+  Json result = counts_json(report->counts);
+  result["cache_capacity_bytes"] = environment.cache.stats().capacity_bytes;
+  result["failed"] = Json::array();
+  for (const CacheWarmer::Failure& failure : report->failures) {
+    result["failed"].push_back({{"path", "/" + names[failure.file]}, {"error", failure.error}});
+  }
+  return result;
+}
+
+Result<Json> MountService::await_end(const ProgressFunction& progress, const std::stop_token& stop) {
+  progress({{"waiting", true}});
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, stop, [this] { return last_words_.has_value(); });
+  if (!last_words_) return fail(Errc::cancelled, "nobody waits any more");
+  return *last_words_;
+}
+
+void MountService::announce_end() {
+  Json words = {{"unpublished", unpublished()}, {"cache_dir", about_.cache_dir}};
+  const std::lock_guard lock(mutex_);
+  last_words_ = std::move(words);
+  ended_.notify_all();
+}
+
+}  // namespace cairn

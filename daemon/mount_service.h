@@ -1,0 +1,55 @@
+// What a mount's daemon answers to the commands.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/control.h"
+#include "daemon/mounted_store.h"
+
+namespace cairn {
+
+// {"op": "status"}                    what `cairnfs status --json` prints
+// {"op": "log", "path": "a/b"}        load_history()
+// {"op": "prefetch", "paths": […]}    brings all files there and below into the cache: {"files", "bytes",
+// "present_bytes",
+//                                     "fetched_bytes", "cache_capacity_bytes", "failed": [{"path", "error"}…]}
+// {"op": "await_end"}                 says so as its progress, waits until the mount has ended, and then answers
+//                                     {"unpublished": […], "cache_dir": "…"}
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: borrows the store, which outlives it.
+class MountService {
+ public:
+  struct About {
+    std::string url;
+    std::string mountpoint;
+    std::string cache_dir;
+    std::string log_file;  // "": the terminal
+  };
+  MountService(MountedStore& store, About about);
+
+  Result<Json> handle(const Json& request, const ProgressFunction& progress, const std::stop_token& stop);
+
+  // The filesystem has shut down; who awaits the end is told what is left unpublished.
+  void announce_end();
+
+ private:
+  [[nodiscard]] Json status() const;
+  [[nodiscard]] Json unpublished() const;
+  Result<Json> prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
+                        const std::stop_token& stop);
+  Result<Json> await_end(const ProgressFunction& progress, const std::stop_token& stop);
+
+  MountedStore& store_;
+  const About about_;
+  const SteadyTime started_;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  std::optional<Json> last_words_;  // guarded by mutex_
+};
+
+}  // namespace cairn

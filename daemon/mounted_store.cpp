@@ -1,0 +1,99 @@
+#include "daemon/mounted_store.h"
+
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <thread>
+
+#include "base/random.h"
+#include "cache/disk_staging_area.h"
+#include "cache/lmdb_block_cache.h"
+#include "cache/no_block_cache.h"
+
+namespace cairn {
+
+namespace {
+
+// Of `memory`, for chunk buffers. The rest is for decoding (an eighth of this), what the kernel has asked for, the
+// cache's batches and the heap.
+constexpr uint64_t kChunkQuarters = 3;
+
+// A quarter of `memory` may wait for the cache's disk, which cold reads outrun.
+Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, const Settings& settings) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return fail(error_from_errno(errno, directory));
+  const uint64_t capacity = settings.cache_size.of_disk(disk.f_blocks * disk.f_frsize);
+  if (capacity == 0) return std::make_unique<NoBlockCache>();
+  return LmdbBlockCache::open(
+      {.path = directory, .capacity_bytes = capacity, .queue_bytes = settings.memory_bytes / 4});
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+StoreOptions store_options(const Settings& settings) {
+  StoreOptions options;
+  options.host = settings.host.empty() ? host_name() : settings.host;
+  options.revalidate = settings.revalidate;
+  options.commit_delay = settings.commit_delay;
+  options.operation_timeout = settings.timeout;
+  options.prefetch_chunks = settings.prefetch_chunks;
+  options.compression_level = static_cast<int>(settings.compression_level);
+  options.verify_digest = settings.verify == "digest";
+  options.read_only = settings.read_only;
+  return options;
+}
+
+size_t compute_threads(const Settings& settings) {
+  return settings.compute_threads != 0 ? settings.compute_threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
+  const Settings& settings = options.settings;
+  std::unique_ptr<MountedStore> store(new MountedStore());
+  store->remote_ = std::move(options.remote);
+  auto cache = open_cache(options.cache_dir, settings);
+  if (!cache) return fail(cache.error());
+  store->cache_ = std::move(*cache);
+  auto staging = DiskStagingArea::open(options.cache_dir);
+  if (!staging) return fail(staging.error());
+  store->staging_ = std::move(*staging);
+  store->memory_ = std::make_unique<MemoryBudget>(settings.memory_bytes / 4 * kChunkQuarters);
+  store->compute_ = std::make_unique<Executor>("compute", compute_threads(settings));
+  store->io_ = std::make_unique<Executor>("io", settings.io_threads);
+  const Result<void> started = store->start(std::move(options.format), settings);
+  if (!started) return fail(started.error());
+  return store;
+}
+
+Result<void> MountedStore::start(StoreFormat format, const Settings& settings) {
+  environment_.reset(new StoreEnvironment{remote_->objects(),
+                                          *cache_,
+                                          *staging_,
+                                          *memory_,
+                                          *io_,
+                                          *compute_,
+                                          system_clock(),
+                                          kernel_random(),
+                                          std::move(format),
+                                          store_options(settings),
+                                          {}});
+  reader_ = std::make_unique<ChunkReader>(*environment_);
+  writer_ = std::make_unique<ChunkWriter>(*environment_);
+  auto file_system =
+      StoreFileSystem::open(*environment_, *reader_, *writer_, RequestContext::within(settings.mount_timeout));
+  if (!file_system) return fail(file_system.error());
+  file_system_ = std::move(*file_system);
+  return {};
+}
+
+MountedStore::~MountedStore() = default;
+
+}  // namespace cairn

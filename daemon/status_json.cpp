@@ -1,0 +1,114 @@
+#include "daemon/status_json.h"
+
+#include "base/log.h"
+
+namespace cairn {
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::string_view name_of(Cause cause) {
+  switch (cause) {
+    case Cause::demand: return "demand";
+    case Cause::prefetch: return "prefetch";
+    case Cause::write_back: return "write_back";
+    case Cause::maintenance: return "maintenance";
+  }
+  return "other";
+}
+
+// How the requests fare: a narrow window and many retries say that the store is overloaded or away.
+Json endpoint_json(const RemoteStack& remote, const std::optional<Outage>& outage) {
+  Json endpoint = {{"window", remote.window()},
+                   {"waiting", remote.waiting()},
+                   {"retries", remote.retries()},
+                   {"hedges", remote.hedges()},
+                   {"hedges_won", remote.hedges_won()}};
+  if (outage) endpoint["outage"] = {{"since_ns", outage->since}, {"error", outage->error}};
+  return endpoint;
+}
+
+// {"get": {"demand": {"requests": 12, "bytes": 4096, "errors": 0}}}, leaving out what never happened.
+Json requests_json(const ObjectStoreMetrics& metrics) {
+  Json requests = Json::object();
+  for (const ObjectOperation operation : kObjectOperations) {
+    for (const Cause cause : {Cause::demand, Cause::prefetch, Cause::write_back, Cause::maintenance}) {
+      const OperationMetrics& counted = metrics.of(operation, cause);
+      if (counted.requests == 0) continue;
+      requests[std::string(to_string(operation))][std::string(name_of(cause))] = {
+          {"requests", counted.requests},
+          {"bytes", counted.bytes},
+          {"errors", counted.errors},
+          {"latency_sum_us", std::chrono::duration_cast<std::chrono::microseconds>(counted.latency_sum).count()}};
+    }
+  }
+  return requests;
+}
+
+Json cache_json(const BlockCacheStats& stats, const std::string& directory) {
+  return {{"dir", directory},
+          {"used_bytes", stats.used_bytes},
+          {"capacity_bytes", stats.capacity_bytes},
+          {"chunks", stats.chunks},
+          {"hits", stats.hits},
+          {"misses", stats.misses},
+          {"corrupt", stats.corrupt},
+          {"evicted_chunks", stats.evicted_chunks},
+          {"dropped_puts", stats.dropped_puts}};
+}
+
+Json reads_json(const StoreCounters& counters, const FileSystemStats& files) {
+  return {{"read_bytes", files.read_bytes},
+          {"fetched_bytes", counters.fetched_bytes.load()},
+          {"chunks_fetched", counters.chunks_fetched.load()},
+          {"chunks_prefetched", counters.chunks_prefetched.load()},
+          {"corrupt_objects", counters.corrupt_objects.load()}};
+}
+
+Json writes_json(const StoreCounters& counters, const FileSystemStats& files) {
+  return {{"written_bytes", files.written_bytes},
+          {"chunks_sent", counters.chunks_sent.load()},
+          {"sent_bytes", counters.sent_bytes.load()},
+          {"chunks_shared", counters.chunks_shared.load()},
+          {"shared_bytes", counters.shared_bytes.load()},
+          {"commits", counters.commits.load()},
+          {"commit_races", counters.commit_races.load()},
+          {"dropped_changes", counters.dropped_changes.load()},
+          {"versions_published", counters.versions_published.load()},
+          {"publish_failures", counters.publish_failures.load()}};
+}
+
+Json files_json(const FileSystemStats& files) {
+  return {{"nodes", files.nodes},
+          {"open_handles", files.open_handles},
+          {"open_drafts", files.open_drafts},
+          {"kept_drafts", files.kept_drafts},
+          {"pending_directories", files.pending_directories}};
+}
+
+Json recent_errors_json() {
+  Json lines = Json::array();
+  for (const log::RecentLine& line : log::recent()) lines.push_back({{"time_ns", line.time}, {"text", line.text}});
+  return lines;
+}
+
+}  // namespace
+
+Json status_json(MountedStore& store, const std::string& cache_dir) {
+  const StoreEnvironment& environment = store.environment();
+  const FileSystemStats files = store.control().stats();
+  return {{"cache", cache_json(environment.cache.stats(), cache_dir)},
+          {"memory",
+           {{"used_bytes", environment.memory.used_bytes()},
+            {"limit_bytes", environment.memory.limit_bytes()},
+            {"peak_bytes", environment.memory.peak_bytes()}}},
+          {"reads", reads_json(environment.counters, files)},
+          {"writes", writes_json(environment.counters, files)},
+          {"files", files_json(files)},
+          {"requests", requests_json(store.remote().metrics())},
+          {"endpoint", endpoint_json(store.remote(), files.outage)},
+          {"recent_errors", recent_errors_json()}};
+}
+
+}  // namespace cairn

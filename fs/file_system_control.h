@@ -1,0 +1,66 @@
+// A filesystem as the daemon behind its mount sees it: what no system call asks for.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/request_context.h"
+#include "fs/node_id.h"
+#include "store/format/entry.h"
+
+namespace cairn {
+
+// Directories are shown as they were last known, since the store does not answer.
+struct Outage {
+  Nanos since = 0;    // wall clock
+  std::string error;  // of the last question
+};
+
+struct FileSystemStats {
+  uint64_t nodes = 0;
+  uint64_t open_handles = 0;
+  uint64_t open_drafts = 0;
+  uint64_t kept_drafts = 0;  // closed with an error: staged here, retried
+  uint64_t pending_directories = 0;
+  uint64_t read_bytes = 0;     // answered to read(): what the callers saw, wherever it came from
+  uint64_t written_bytes = 0;  // taken by write() and write_back()
+  std::optional<Outage> outage{};
+};
+
+// A file whose close or fsync failed: its newest bytes are on this machine only, and are retried.
+struct UnpublishedFile {
+  std::string path;  // below the root, as it was known when it was opened
+  uint64_t size_bytes = 0;
+  std::string error;  // why the last attempt failed
+};
+
+// Thread-safety: all methods may be called from any thread at once.
+class FileSystemControl {
+ public:
+  virtual ~FileSystemControl() = default;
+
+  // Where verified pages that nobody asked for yet may be put, per node; nullptr: nowhere. Set once, before requests.
+  // `bytes` lie within `chunk`, which may be held until they are delivered; see store/reading/page_sink.h.
+  // A call without bytes comes before the node's bytes may change (its first open for writing, a truncate): drop what
+  // is queued for the node, and return once none of it can reach the kernel any more. Never made while a page of the
+  // node is being written, so waiting for the kernel is safe here.
+  using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
+  virtual void set_page_sink(NodePageSink sink) = 0;
+
+  // For the control socket: the entry at a path below the root, or what is left of a deleted one, as this host sees it,
+  // with what it has not committed yet. Follows no symlinks.
+  virtual Result<Entry> entry_at(const std::string& path, const RequestContext& context) = 0;
+
+  // Publishes every dirty draft and pending change, as far as `context` allows; keeps the rest for the next mount.
+  virtual Result<void> shut_down(const RequestContext& context) = 0;
+
+  [[nodiscard]] virtual FileSystemStats stats() const = 0;
+  // FileSystemStats::kept_drafts of them, for status.
+  [[nodiscard]] virtual std::vector<UnpublishedFile> unpublished() const = 0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,160 @@
+#include "remote/decorators/detached_object_store.h"
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "remote/object_rules.h"
+
+namespace cairn {
+
+namespace {
+
+Error left_early(const RequestContext& context, std::string_view waited_for) {
+  const Errc why = context.stop.stop_requested() ? Errc::cancelled : Errc::deadline_exceeded;
+  return {why, std::string(waited_for)};
+}
+
+// What one call answers, to a caller who may be gone by then.
+template <class Answer>
+class Reply {
+ public:
+  void give(Answer answer) {
+    const std::lock_guard lock(mutex_);
+    answer_ = std::move(answer);
+    given_.notify_all();
+  }
+  Answer wait(const RequestContext& context) {
+    std::unique_lock lock(mutex_);
+    if (given_.wait_until(lock, context.stop, context.deadline, [this] { return answer_.has_value(); })) {
+      return std::move(*answer_);
+    }
+    return fail(left_early(context, "the store has not answered"));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any given_;
+  std::optional<Answer> answer_;  // guarded by mutex_
+};
+
+}  // namespace
+
+// The threads and what they share; whichever of them is stuck keeps it alive.
+class DetachedObjectStore::Crew {
+ public:
+  explicit Crew(std::unique_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
+
+  static std::shared_ptr<Crew> start(std::unique_ptr<ObjectStore> inner, size_t threads) {
+    auto crew = std::make_shared<Crew>(std::move(inner));
+    crew->free_ = crew->running_ = threads;
+    for (size_t i = 0; i < threads; ++i) {
+      std::thread& thread = crew->threads_.emplace_back([crew] { crew->work(); });
+      pthread_setname_np(thread.native_handle(), "store");
+    }
+    return crew;
+  }
+
+  // Takes a free thread, for one run().
+  Result<void> take_thread(const RequestContext& context) {
+    std::unique_lock lock(mutex_);
+    if (freed_.wait_until(lock, context.stop, context.deadline, [this] { return free_ > 0; })) {
+      --free_;
+      return {};
+    }
+    return fail(left_early(context, "the store has not answered any of the earlier requests"));
+  }
+
+  // The answer of `call`, which owns all that it uses.
+  template <class Call>
+  auto run(Call call, const RequestContext& context) -> std::invoke_result_t<Call, ObjectStore&> {
+    const auto reply = std::make_shared<Reply<std::invoke_result_t<Call, ObjectStore&>>>();
+    {
+      const std::lock_guard lock(mutex_);
+      tasks_.emplace_back([this, reply, call = std::move(call)] { reply->give(call(*inner_)); });
+    }
+    called_.notify_one();
+    return reply->wait(context);
+  }
+
+  // Nobody calls any more. Returns once all threads have ended, or `grace` has passed.
+  void end(std::chrono::nanoseconds grace) {
+    std::unique_lock lock(mutex_);
+    ending_ = true;
+    called_.notify_all();
+    const bool ended = ended_.wait_for(lock, grace, [this] { return running_ == 0; });
+    lock.unlock();
+    for (std::thread& thread : threads_) ended ? thread.join() : thread.detach();
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      called_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
+      if (tasks_.empty()) break;
+      std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+      task = nullptr;  // what it holds goes before the lock is taken again
+      lock.lock();
+      ++free_;
+      freed_.notify_one();
+    }
+    if (--running_ == 0) ended_.notify_all();
+  }
+
+  const std::unique_ptr<ObjectStore> inner_;
+  std::vector<std::thread> threads_;  // start() and end() only
+  std::mutex mutex_;
+  std::condition_variable_any freed_;
+  std::condition_variable called_;
+  std::condition_variable ended_;
+  std::deque<std::function<void()>> tasks_;  // guarded by mutex_; never more than threads
+  size_t free_ = 0;                          // guarded by mutex_; threads that nobody has taken
+  size_t running_ = 0;                       // guarded by mutex_; threads that have not ended
+  bool ending_ = false;                      // guarded by mutex_
+};
+
+DetachedObjectStore::DetachedObjectStore(std::unique_ptr<ObjectStore> inner, const Options& options)
+    : description_(inner->describe()),
+      end_grace_(options.end_grace),
+      crew_(Crew::start(std::move(inner), options.threads)) {}
+
+DetachedObjectStore::~DetachedObjectStore() { crew_->end(end_grace_); }
+
+Result<Buffer> DetachedObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
+  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in("get " + key));
+  return crew_->run([=](ObjectStore& inner) { return inner.get(key, range, context); }, context);
+}
+
+Result<void> DetachedObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
+  if (auto valid = check_put(key, bytes); !valid) return fail(valid.error().in("put"));
+  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in("put " + key));
+  const auto copy = std::make_shared<const Buffer>(Buffer::copy_of(bytes));
+  return crew_->run([=](ObjectStore& inner) { return inner.put_if_absent(key, copy->view(), context); }, context);
+}
+
+Result<ObjectInfo> DetachedObjectStore::head(const std::string& key, const RequestContext& context) {
+  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in("head " + key));
+  return crew_->run([=](ObjectStore& inner) { return inner.head(key, context); }, context);
+}
+
+Result<ListPage> DetachedObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
+                                           const RequestContext& context) {
+  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in("list " + prefix));
+  return crew_->run([=](ObjectStore& inner) { return inner.list(prefix, start_after, limit, context); }, context);
+}
+
+Result<void> DetachedObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  if (auto taken = crew_->take_thread(context); !taken) return fail(taken.error().in(what_is_removed(keys)));
+  return crew_->run([=](ObjectStore& inner) { return inner.remove(keys, context); }, context);
+}
+
+}  // namespace cairn

@@ -1,0 +1,89 @@
+// Impatience: a get that takes far longer than its peers is asked for once more.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "remote/decorators/latency_history.h"
+#include "remote/object_store.h"
+
+namespace cairn {
+
+struct HedgePolicy {
+  // A second get begins after `factor` times what nine of ten peers took, and no sooner than `least_wait`. Peers are
+  // the last gets of keys with the same first name ("chunks/…").
+  uint32_t factor = 3;
+  std::chrono::nanoseconds least_wait{std::chrono::milliseconds(100)};
+  // Gets that may be hedged: one of `gets_per_hedge`, and `burst` at once. An endpoint that is slow as a whole is not
+  // asked for twice the work.
+  uint32_t gets_per_hedge = 20;
+  uint32_t burst = 4;
+};
+
+// The first of the two gets to succeed is the answer; the other is stopped.
+// Source: J. Dean, L. A. Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013.
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: `inner` and `clock` are borrowed and outlive this object. No get may be under way at destruction.
+// Failures: those of `inner`; of a hedged get, those of the first try.
+class HedgedObjectStore final : public ObjectStore {
+ public:
+  HedgedObjectStore(ObjectStore& inner, HedgePolicy policy, const Clock& clock);
+  ~HedgedObjectStore() override;
+
+  // Second gets begun, and those whose answer was used.
+  [[nodiscard]] uint64_t hedges() const { return hedges_; }
+  [[nodiscard]] uint64_t hedges_won() const { return hedges_won_; }
+
+  Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) override;
+  Result<void> put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) override {
+    return inner_.put_if_absent(key, bytes, context);
+  }
+  Result<ObjectInfo> head(const std::string& key, const RequestContext& context) override {
+    return inner_.head(key, context);
+  }
+  Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
+                        const RequestContext& context) override {
+    return inner_.list(prefix, start_after, limit, context);
+  }
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override {
+    return inner_.remove(keys, context);
+  }
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+
+ private:
+  class Race;
+  using Schedule = std::multimap<std::chrono::steady_clock::time_point, std::shared_ptr<Race>>;
+
+  Result<Buffer> run_race(const std::shared_ptr<Race>& race, std::chrono::nanoseconds wait);
+  void watch(const std::stop_token& stop);
+  // Begins the second get of `race`, if the policy has one left.
+  void hedge(const std::shared_ptr<Race>& race);
+  bool spend_hedge();
+  void earn_back();
+
+  ObjectStore& inner_;
+  const HedgePolicy policy_;
+  const Clock& clock_;
+  LatencyHistory history_;
+  std::atomic<uint32_t> credit_;  // in gets; a hedge costs gets_per_hedge of them
+  std::atomic<uint64_t> hedges_{0};
+  std::atomic<uint64_t> hedges_won_{0};
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  Schedule schedule_;  // guarded by mutex_: when which race is hedged
+
+  Executor second_gets_;
+  std::jthread watcher_;  // the last: stops first
+};
+
+}  // namespace cairn

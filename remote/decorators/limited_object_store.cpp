@@ -1,0 +1,101 @@
+#include "remote/decorators/limited_object_store.h"
+
+#include "base/check.h"
+
+namespace cairn {
+
+namespace {
+
+int rank_of(Cause cause) {
+  switch (cause) {
+    case Cause::demand:
+    case Cause::write_back: return 0;
+    case Cause::prefetch: return 1;
+    case Cause::maintenance: return 2;
+  }
+  check_failed("a Cause has a rank");
+}
+
+constexpr bool is_background(int rank) { return rank > 0; }
+
+}  // namespace
+
+size_t LimitedObjectStore::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+size_t LimitedObjectStore::window() const {
+  const std::lock_guard lock(mutex_);
+  return window_.size();
+}
+
+bool LimitedObjectStore::is_turn_of(const Ticket& ticket) const {
+  if (!window_.has_room() || ticket != *queue_.begin()) return false;
+  const size_t background = limits_.background_operations * window_.size() / limits_.operations;
+  return !is_background(ticket.rank) || background_operations_ < std::max<size_t>(background, 1);
+}
+
+Result<uint64_t> LimitedObjectStore::enter(const RequestContext& context) {
+  std::unique_lock lock(mutex_);
+  const Ticket ticket{rank_of(context.cause), next_number_++};
+  queue_.insert(ticket);
+  const bool admitted = turn_.wait_until(lock, context.stop, context.deadline, [&] { return is_turn_of(ticket); });
+  queue_.erase(ticket);
+  uint64_t request = 0;
+  if (admitted) {
+    request = window_.begin();
+    if (is_background(ticket.rank)) ++background_operations_;
+  }
+  turn_.notify_all();  // whoever is first in the queue now may fit as well
+  if (admitted) return request;
+  const Errc why = context.stop.stop_requested() ? Errc::cancelled : Errc::deadline_exceeded;
+  return fail(why, "waited for {} other operations of this store", window_.under_way());
+}
+
+void LimitedObjectStore::leave(uint64_t request, Cause cause, const Error* error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (error == nullptr) {
+      window_.end_well(request);
+    } else if (error->code() == Errc::unavailable) {
+      window_.end_congested(request);
+    } else {
+      window_.end_neutral();
+    }
+    if (is_background(rank_of(cause))) --background_operations_;
+  }
+  turn_.notify_all();
+}
+
+template <class Call>
+auto LimitedObjectStore::in_turn(const RequestContext& context, Call call) -> decltype(call()) {
+  const auto entered = enter(context);
+  if (!entered) return fail(entered.error());
+  auto result = call();
+  leave(*entered, context.cause, result ? nullptr : &result.error());
+  return result;
+}
+
+Result<Buffer> LimitedObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
+  return in_turn(context, [&] { return inner_.get(key, range, context); });
+}
+
+Result<void> LimitedObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
+  return in_turn(context, [&] { return inner_.put_if_absent(key, bytes, context); });
+}
+
+Result<ObjectInfo> LimitedObjectStore::head(const std::string& key, const RequestContext& context) {
+  return in_turn(context, [&] { return inner_.head(key, context); });
+}
+
+Result<ListPage> LimitedObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
+                                          const RequestContext& context) {
+  return in_turn(context, [&] { return inner_.list(prefix, start_after, limit, context); });
+}
+
+Result<void> LimitedObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  return in_turn(context, [&] { return inner_.remove(keys, context); });
+}
+
+}  // namespace cairn

@@ -1,0 +1,71 @@
+// Restraint: only so many operations at once as the store bears, and those that somebody waits for first.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <set>
+
+#include "remote/decorators/congestion_window.h"
+#include "remote/object_store.h"
+
+namespace cairn {
+
+struct ObjectStoreLimits {
+  size_t operations = 32;  // under way at once, at most: see CongestionWindow
+  // Of these at most so many prefetches and maintenance, and in a narrower window in proportion: demand always finds
+  // room.
+  size_t background_operations = 24;
+};
+
+// Operations past the limit wait their turn: demand and write-back before prefetch before maintenance, and in order of
+// arrival among equals.
+// Thread-safety: all methods may be called from any thread.
+// Ownership: `inner` is borrowed and outlives this object.
+// Failures: those of `inner`; cancelled or deadline_exceeded while waiting, and then nothing was asked of `inner`.
+class LimitedObjectStore final : public ObjectStore {
+ public:
+  LimitedObjectStore(ObjectStore& inner, ObjectStoreLimits limits)
+      : inner_(inner), limits_(limits), window_(limits.operations) {}
+
+  // Operations that wait for their turn now.
+  [[nodiscard]] size_t waiting() const;
+  // Operations that may be under way now: narrower after the store was unavailable.
+  [[nodiscard]] size_t window() const;
+
+  Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) override;
+  Result<void> put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) override;
+  Result<ObjectInfo> head(const std::string& key, const RequestContext& context) override;
+  Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
+                        const RequestContext& context) override;
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+
+ private:
+  // A place in the queue; the smallest is next.
+  struct Ticket {
+    int rank;  // by cause
+    uint64_t number;
+    auto operator<=>(const Ticket&) const = default;
+  };
+
+  // Runs `call` once it is its turn.
+  template <class Call>
+  auto in_turn(const RequestContext& context, Call call) -> decltype(call());
+  // The window's number of the request.
+  Result<uint64_t> enter(const RequestContext& context);
+  void leave(uint64_t request, Cause cause, const Error* error);
+  // Caller holds mutex_.
+  [[nodiscard]] bool is_turn_of(const Ticket& ticket) const;
+
+  ObjectStore& inner_;
+  const ObjectStoreLimits limits_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any turn_;
+  std::set<Ticket> queue_;            // guarded by mutex_
+  uint64_t next_number_ = 0;          // guarded by mutex_
+  CongestionWindow window_;           // guarded by mutex_
+  size_t background_operations_ = 0;  // guarded by mutex_; of those under way
+};
+
+}  // namespace cairn

@@ -1,0 +1,118 @@
+#include "remote/decorators/retrying_object_store.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+namespace cairn {
+
+namespace {
+
+constexpr int64_t kTenthsPerRetry = 10;
+
+}  // namespace
+
+RetryingObjectStore::RetryingObjectStore(ObjectStore& inner, RetryPolicy policy, Random& random, Wait wait)
+    : inner_(inner),
+      policy_(policy),
+      random_(random),
+      wait_(std::move(wait)),
+      budget_tenths_(policy.budget * kTenthsPerRetry) {}
+
+Result<void> RetryingObjectStore::wait_interruptibly(std::chrono::nanoseconds duration, const RequestContext& context) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  const auto until = std::min(context.deadline, std::chrono::steady_clock::now() + duration);
+  never.wait_until(lock, context.stop, until, [] { return false; });
+  return context.check();
+}
+
+bool RetryingObjectStore::spend_retry() {
+  int64_t tenths = budget_tenths_;
+  while (tenths >= kTenthsPerRetry) {
+    if (budget_tenths_.compare_exchange_weak(tenths, tenths - kTenthsPerRetry)) return true;
+  }
+  return false;
+}
+
+void RetryingObjectStore::earn_back() {
+  int64_t tenths = budget_tenths_;
+  while (tenths < policy_.budget * kTenthsPerRetry) {
+    if (budget_tenths_.compare_exchange_weak(tenths, tenths + 1)) return;
+  }
+}
+
+std::chrono::nanoseconds RetryingObjectStore::draw_wait(uint32_t attempt) {
+  std::chrono::nanoseconds ceiling = std::min(policy_.first_wait, policy_.longest_wait);
+  for (uint32_t i = 1; i < attempt && ceiling < policy_.longest_wait; ++i) {
+    ceiling = std::min(ceiling * 2, policy_.longest_wait);
+  }
+  const auto choices = static_cast<uint64_t>(ceiling.count()) + 1;
+  return std::chrono::nanoseconds(static_cast<int64_t>(random_.next_u64() % choices));
+}
+
+Result<void> RetryingObjectStore::wait_after(uint32_t attempt, const Error& last, const RequestContext& context) {
+  const auto give_up = [&](std::string_view why) {
+    return fail(last.in(fmt::format("tried {} times ({})", attempt, why)));
+  };
+  if (attempt >= policy_.attempts) return give_up("the most allowed");
+  const std::chrono::nanoseconds wait = draw_wait(attempt);
+  if (wait >= context.remaining()) return give_up("the deadline is near");
+  if (!spend_retry()) return give_up("too many retries of late");
+  ++retries_;
+  if (auto waited = wait_(wait, context); !waited) return fail(waited.error().in(last.message()));
+  return {};
+}
+
+template <class Attempt>
+auto RetryingObjectStore::persist(const RequestContext& context, Attempt attempt) -> decltype(attempt(1U)) {
+  if (auto live = context.check(); !live) return fail(std::move(live).error());
+  for (uint32_t number = 1;; ++number) {
+    auto result = attempt(number);
+    if (result || result.error().code() != Errc::unavailable) {
+      earn_back();
+      return result;
+    }
+    if (auto waited = wait_after(number, result.error(), context); !waited) return fail(std::move(waited).error());
+  }
+}
+
+Result<Buffer> RetryingObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
+  return persist(context, [&](uint32_t) { return inner_.get(key, range, context); });
+}
+
+Result<void> RetryingObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
+  bool may_meet_itself = false;
+  return persist(context, [&](uint32_t) -> Result<void> {
+    auto put = inner_.put_if_absent(key, bytes, context);
+    if (put) return put;
+    const Errc code = put.error().code();
+    if (code == Errc::already_exists && may_meet_itself) return settle_own_put(key, bytes, put.error(), context);
+    may_meet_itself = may_meet_itself || code == Errc::unavailable;
+    return put;
+  });
+}
+
+Result<void> RetryingObjectStore::settle_own_put(const std::string& key, ByteView bytes, const Error& taken,
+                                                 const RequestContext& context) {
+  const auto stored = inner_.get(key, {}, context);
+  if (!stored) return fail(stored.error().in(taken.message()));
+  if (as_text(stored->view()) == as_text(bytes)) return {};
+  return fail(taken);
+}
+
+Result<ObjectInfo> RetryingObjectStore::head(const std::string& key, const RequestContext& context) {
+  return persist(context, [&](uint32_t) { return inner_.head(key, context); });
+}
+
+Result<ListPage> RetryingObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
+                                           const RequestContext& context) {
+  return persist(context, [&](uint32_t) { return inner_.list(prefix, start_after, limit, context); });
+}
+
+Result<void> RetryingObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
+  return persist(context, [&](uint32_t) { return inner_.remove(keys, context); });
+}
+
+}  // namespace cairn

@@ -1,0 +1,47 @@
+// The inside of check: what its parts share while they work in parallel.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "base/result.h"
+#include "store/check/check_report.h"
+
+namespace cairn {
+
+// Threads that help the one that checks: enough to hide the latency of an object store. Each may hold one encoded and
+// one plain chunk.
+inline constexpr size_t kCheckHelpers = 7;
+
+// Collects findings and counts. Thread-safety: all methods may be called from any thread.
+class CheckLedger {
+ public:
+  explicit CheckLedger(const CheckOptions& options) : options_(options) {}
+
+  void find(CheckFinding finding);
+  // Changes counts of the report under the lock.
+  void count(const std::function<void(CheckReport&)>& change);
+  void expect_objects(uint64_t more);
+  void done_object(uint64_t size_bytes);
+
+  // True if `error` is damage, which a finding describes; anything else stops the check.
+  bool is_damage(const Error& error);
+  // The check cannot go on; the first reason is kept.
+  void stop(const Error& error);
+  [[nodiscard]] bool stopped() const { return stopped_; }
+
+  // The report, findings in order of path; or why the check could not go on.
+  Result<CheckReport> finish();
+
+ private:
+  const CheckOptions& options_;
+  std::atomic<bool> stopped_{false};
+  std::mutex mutex_;
+  CheckReport report_;            // guarded by mutex_
+  CheckProgress progress_;        // guarded by mutex_
+  std::optional<Error> failure_;  // guarded by mutex_
+};
+
+}  // namespace cairn

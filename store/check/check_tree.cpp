@@ -1,0 +1,347 @@
+#include "store/check/check_tree.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "store/format/keys.h"
+#include "store/format/manifest_codec.h"
+#include "store/format/record.h"
+
+namespace cairn {
+
+namespace {
+
+// Directories that are held in memory at once.
+constexpr size_t kBatch = 16;
+
+// The entry of `state` with this id, live, under any name.
+const Entry* find_id(const DirectoryState& state, EntryId id, std::string* name) {
+  for (const auto& [entry_name, entry] : state.entries) {
+    if (entry->id != id || entry->deleted) continue;
+    *name = entry_name;
+    return entry.get();
+  }
+  return nullptr;
+}
+
+bool moves_from(const Entry& entry, EntryId directory, const std::string& name) {
+  return entry.move && entry.move->directory == directory && entry.move->name == name;
+}
+
+size_t live_entries(const DirectoryState& state) {
+  return static_cast<size_t>(std::ranges::count_if(state.entries, [](const auto& e) { return !e.second->deleted; }));
+}
+
+}  // namespace
+
+TreeCheck::Load TreeCheck::load_once(EntryId id) const {
+  const auto damaged = [](std::string object, Error error) {
+    return tl::unexpected(Damage{std::move(object), std::move(error)});
+  };
+  const std::string prefix = keys::directory(id);
+  const auto page = objects_.list(prefix, "", 1, context_);
+  if (!page) return damaged(prefix, page.error());
+  EntryId named = 0;
+  RecordNumber newest = 0;
+  if (page->objects.empty()) return damaged(prefix, Error(Errc::not_found, "the directory has no record"));
+  if (!keys::parse_record(page->objects[0].key, &named, &newest)) {
+    return damaged(page->objects[0].key, Error(Errc::corrupt, "no record has such a name"));
+  }
+  const auto fetch = [&](RecordNumber number) { return objects_.get(keys::record(id, number), {}, context_); };
+  const auto last = fetch(newest);
+  if (!last) return damaged(keys::record(id, newest), last.error());
+  const auto snapshot = snapshot_of_record(last->view(), id, newest);
+  if (!snapshot) return damaged(keys::record(id, newest), snapshot.error());
+
+  Loaded loaded{.state = {}, .records = newest - *snapshot + 1, .newest = newest};
+  for (RecordNumber number = *snapshot; number <= newest; ++number) {
+    const auto object = fetch(number);
+    if (!object) return damaged(keys::record(id, number), object.error());
+    const auto record = decode_record(object->view(), id, number, loaded.state, format_.chunk_size);
+    if (!record) return damaged(keys::record(id, number), record.error());
+    if (record->snapshot != *snapshot) {
+      return damaged(keys::record(id, number), Error(Errc::corrupt, "its snapshot is another than the next record's"));
+    }
+    apply_record(*record, loaded.state);
+  }
+  return loaded;
+}
+
+TreeCheck::Load TreeCheck::load(EntryId id) const {
+  Load first = load_once(id);
+  return first ? first : load_once(id);
+}
+
+std::string TreeCheck::path_of(EntryId directory) const {
+  std::string path;
+  for (auto at = directories_.find(directory); at != directories_.end() && at->first != kRootId;
+       at = directories_.find(at->second.directory)) {
+    path = "/" + at->second.name + path;
+  }
+  return path.empty() ? "/" : path;
+}
+
+std::string TreeCheck::path_of(EntryId directory, const std::string& name) const {
+  const std::string path = path_of(directory);
+  return path == "/" ? path + name : path + "/" + name;
+}
+
+void TreeCheck::walk() {
+  directories_.emplace(kRootId, Parent{});
+  std::vector<EntryId> unread{kRootId};
+  while (!unread.empty() && !ledger_.stopped()) {
+    const size_t size = std::min(kBatch, unread.size());
+    const std::vector<EntryId> batch(unread.end() - static_cast<ptrdiff_t>(size), unread.end());
+    unread.resize(unread.size() - size);
+    std::vector<std::optional<Load>> loads(size);
+    run_in_parallel(workers_, size, kCheckHelpers, [&](size_t i) { loads[i] = load(batch[i]); });
+    for (size_t i = 0; i < size; ++i) {
+      if (*loads[i]) {
+        visit(batch[i], **loads[i], unread);
+      } else {
+        report_directory(batch[i], loads[i]->error());
+      }
+      loads[i].reset();
+    }
+  }
+}
+
+void TreeCheck::visit(EntryId id, const Loaded& loaded, std::vector<EntryId>& unread) {
+  // Sealed by an rmdir that has not freed the name yet: as good as gone.
+  if (loaded.state.removed) return;
+  std::vector<ManifestUse> manifests;
+  for (const auto& [name, entry] : loaded.state.entries) {
+    visit_entry(id, name, *entry, manifests);
+    const bool is_child = entry->kind == Kind::directory && !entry->deleted;
+    if (is_child && directories_.try_emplace(entry->id, Parent{.directory = id, .name = name}).second) {
+      unread.push_back(entry->id);
+    }
+  }
+  ledger_.count([&](CheckReport& report) {
+    ++report.directories;
+    report.records += loaded.records;
+  });
+  ledger_.expect_objects(loaded.records);
+  for (uint64_t i = 0; i < loaded.records; ++i) ledger_.done_object(0);
+  read_manifests(std::move(manifests));
+}
+
+void TreeCheck::visit_entry(EntryId directory, const std::string& name, const Entry& entry,
+                            std::vector<ManifestUse>& manifests) {
+  if (!entry.deleted) {
+    const auto [home, is_first] = homes_.try_emplace(entry.id, directory);
+    if (!is_first) duplicates_.push_back({entry.id, home->second, directory});
+  }
+  ledger_.count([&](CheckReport& report) {
+    report.files += entry.kind == Kind::file && !entry.deleted ? 1 : 0;
+    report.versions += entry.versions.size();
+  });
+  const std::string path = path_of(directory, name);
+  if (entry.versions.size() > format_.keep_versions) {
+    ledger_.find(
+        {.loss = false,
+         .object = keys::directory(directory),
+         .path = path,
+         .message = fmt::format("{} versions are listed where the store keeps {}; the next save drops the rest",
+                                entry.versions.size(), format_.keep_versions)});
+  }
+  visit_versions(path, entry, manifests);
+}
+
+void TreeCheck::visit_versions(const std::string& path, const Entry& entry, std::vector<ManifestUse>& manifests) {
+  for (size_t i = 0; i < entry.versions.size(); ++i) {
+    const Version& version = *entry.versions[i];
+    const bool is_current = entry.versions[i] == entry.current() && !entry.deleted;
+    const std::string where = is_current ? path : fmt::format("{} (version {})", path, entry.first_version + i);
+    if (const auto* manifest = std::get_if<ManifestPtr>(&version.content)) {
+      chunks_.add((*manifest)->chunks(), where);
+    } else if (const auto* id = std::get_if<Digest>(&version.content)) {
+      manifests.push_back({*id, version.size_bytes, where});
+    }
+  }
+}
+
+Result<Manifest> TreeCheck::read_manifest(const ManifestUse& use) {
+  const auto object = objects_.get(keys::manifest(use.id), {}, context_);
+  if (!object) return fail(object.error());
+  return decode_manifest(object->view(), use.id, format_.chunk_size);
+}
+
+// Each manifest is read once, for the first version that names it; a damaged one is reported for every version.
+void TreeCheck::read_manifests(std::vector<ManifestUse> uses) {
+  std::vector<ManifestUse> unread;
+  for (const ManifestUse& use : uses) {
+    if (manifests_.try_emplace(use.id, std::nullopt).second) unread.push_back(use);
+  }
+  ledger_.expect_objects(unread.size());
+  std::mutex mutex;
+  std::unordered_map<Digest, std::string, DigestHash> damage;
+  run_in_parallel(workers_, unread.size(), kCheckHelpers, [&](size_t i) {
+    if (ledger_.stopped()) return;
+    auto manifest = read_manifest(unread[i]);
+    if (!manifest) manifest = read_manifest(unread[i]);
+    ledger_.done_object(0);
+    const std::lock_guard lock(mutex);
+    if (manifest) {
+      manifests_[unread[i].id] = manifest->size_bytes();
+      chunks_.add(manifest->chunks(), unread[i].path);
+    } else if (ledger_.is_damage(manifest.error())) {
+      damage.emplace(unread[i].id, manifest.error().message());
+    }
+  });
+  ledger_.count([&](CheckReport& report) { report.manifests += unread.size() - damage.size(); });
+  if (ledger_.stopped()) return;
+  for (const ManifestUse& use : uses) {
+    const auto size = manifests_.at(use.id);
+    if (size == use.size_bytes) continue;
+    const auto why = damage.find(use.id);
+    ledger_.find({.loss = true,
+                  .object = keys::manifest(use.id),
+                  .path = use.path,
+                  .message = fmt::format(
+                      "{}: this version cannot be read; write the file again from another copy, or "
+                      "go back to another version in .versions",
+                      size ? fmt::format("a manifest for {} bytes where the version has {}", *size, use.size_bytes)
+                      : why != damage.end() ? why->second
+                                            : "the manifest is damaged")});
+  }
+}
+
+// Whether the parent, read again, still names the child: a concurrent rmdir or rename may have taken it away.
+bool TreeCheck::still_names(EntryId parent, const std::string& name, EntryId child) const {
+  const Load again = load_once(parent);
+  if (!again) return true;
+  const EntryPtr entry = again->state.find(name);
+  return entry && entry->id == child;
+}
+
+void TreeCheck::report_directory(EntryId id, const Damage& damage) {
+  if (!ledger_.is_damage(damage.error)) return;
+  complete_ = false;
+  const Parent& parent = directories_.at(id);
+  if (id != kRootId && !still_names(parent.directory, parent.name, id)) return;
+  ledger_.find({.loss = true,
+                .object = damage.object,
+                .path = path_of(id),
+                .message = fmt::format("{}: nothing in this directory can be reached; restore the object from another "
+                                       "copy of the store",
+                                       damage.error.message())});
+}
+
+// One request for each directory: the listing goes on behind the last record of the one before.
+std::vector<EntryId> TreeCheck::stored_directories() {
+  std::vector<EntryId> ids;
+  std::string after;
+  while (!ledger_.stopped()) {
+    const auto page = objects_.list(keys::kDirectories, after, 1, context_);
+    if (!page) ledger_.stop(page.error());
+    if (!page || page->objects.empty()) break;
+    EntryId id = 0;
+    RecordNumber number = 0;
+    if (keys::parse_record(page->objects[0].key, &id, &number)) {
+      ids.push_back(id);
+      after = keys::directory(id) + "g";
+    } else {
+      after = page->objects[0].key;
+    }
+  }
+  return ids;
+}
+
+std::unordered_set<EntryId> TreeCheck::reachable(EntryId from) const {
+  std::unordered_set<EntryId> seen{from};
+  std::vector<EntryId> open{from};
+  while (!open.empty() && !ledger_.stopped()) {
+    const EntryId id = open.back();
+    open.pop_back();
+    const Load loaded = load_once(id);
+    if (!loaded) continue;
+    for (const auto& [name, entry] : loaded->state.entries) {
+      const bool is_child = entry->kind == Kind::directory && !entry->deleted;
+      if (is_child && seen.insert(entry->id).second) open.push_back(entry->id);
+    }
+  }
+  return seen;
+}
+
+// Those that no path leads to and that still hold names, each with its entries.
+TreeCheck::Orphans TreeCheck::load_orphans() {
+  Orphans orphans;
+  for (const EntryId id : stored_directories()) {
+    if (directories_.contains(id)) continue;
+    ledger_.count([](CheckReport& report) { ++report.unreferenced_directories; });
+    Load loaded = load(id);
+    if (loaded && !loaded->state.removed && loaded->state.has_live_entries()) {
+      orphans.emplace(id, std::move(loaded->state));
+    }
+  }
+  return orphans;
+}
+
+void TreeCheck::report_orphan(EntryId id, const DirectoryState& state) {
+  ledger_.find({.loss = true,
+                .object = keys::directory(id),
+                .path = "",
+                .message = fmt::format("a directory with {} names, '{}' among them, that no path leads to: the record "
+                                       "that named it is lost; restore that from another copy of the store",
+                                       live_entries(state), state.entries.begin()->first)});
+}
+
+// Where a directory cannot be read nothing is known of what it names: then no other can be called lost.
+// Of a lost subtree only the top is reported; of directories that lie within each other in a ring, the first.
+void TreeCheck::find_orphans() {
+  if (!complete_) return;
+  Orphans orphans = load_orphans();
+  if (orphans.empty() || ledger_.stopped()) return;
+  // Made or moved while we were walking, perhaps: the tree as it is now decides.
+  for (const EntryId id : reachable(kRootId)) orphans.erase(id);
+  std::unordered_set<EntryId> inside;
+  for (const auto& [id, state] : orphans) {
+    for (const auto& [name, entry] : state.entries) inside.insert(entry->id);
+  }
+  for (const bool tops : {true, false}) {
+    std::vector<EntryId> ids;
+    for (const auto& [id, state] : orphans) {
+      if (!tops || !inside.contains(id)) ids.push_back(id);
+    }
+    for (const EntryId id : ids) {
+      const auto orphan = orphans.find(id);
+      if (orphan == orphans.end()) continue;
+      report_orphan(id, orphan->second);
+      for (const EntryId below : reachable(id)) orphans.erase(below);
+    }
+  }
+}
+
+bool TreeCheck::is_duplicate_still(const Duplicate& duplicate) const {
+  const Load first = load_once(duplicate.first_directory);
+  const Load second = load_once(duplicate.second_directory);
+  // Nothing moved from one to the other between the two looks: the first is still as it was after the second.
+  const Load again = load_once(duplicate.first_directory);
+  if (!first || !second || !again || again->newest != first->newest) return false;
+  std::string first_name, second_name;
+  const Entry* a = find_id(first->state, duplicate.id, &first_name);
+  if (duplicate.first_directory == duplicate.second_directory) {
+    return std::ranges::count_if(first->state.entries,
+                                 [&](const auto& e) { return e.second->id == duplicate.id && !e.second->deleted; }) > 1;
+  }
+  const Entry* b = find_id(second->state, duplicate.id, &second_name);
+  return a && b && !moves_from(*a, duplicate.second_directory, second_name) &&
+         !moves_from(*b, duplicate.first_directory, first_name);
+}
+
+void TreeCheck::find_duplicates() {
+  for (const Duplicate& duplicate : duplicates_) {
+    if (ledger_.stopped()) return;
+    if (!is_duplicate_still(duplicate)) continue;
+    ledger_.find(
+        {.loss = false,
+         .object = keys::directory(duplicate.second_directory),
+         .path = path_of(duplicate.second_directory),
+         .message = fmt::format("id {:016x} stands here and in {}: programs may take the two for one file; copy "
+                                "one of them to a new name and remove it",
+                                duplicate.id, path_of(duplicate.first_directory))});
+  }
+}
+
+}  // namespace cairn

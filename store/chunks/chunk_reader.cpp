@@ -1,0 +1,359 @@
+#include "store/chunks/chunk_reader.h"
+
+#include <optional>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "store/chunks/leased_buffer.h"
+#include "store/codec/chunk_codec.h"
+#include "store/format/keys.h"
+
+namespace cairn {
+
+namespace {
+
+// An object is not larger than its raw form. What decoding it takes besides comes from a budget of its own.
+uint64_t flight_bytes(const ChunkRef& chunk) { return uint64_t{chunk.size} + kChunkHeaderBytes; }
+
+Error in_chunk(const ChunkRef& chunk, const Error& error) { return error.in("chunk " + chunk.id.short_hex()); }
+
+// Chunks are kept by id alone, and a damaged manifest may claim anything of an id.
+Result<SharedBuffer> of_right_size(const ChunkRef& chunk, Result<SharedBuffer> buffer) {
+  if (!buffer || (*buffer)->size() == chunk.size) return buffer;
+  return fail(Errc::corrupt, "chunk {} has {} bytes, not the {} that its manifest says", chunk.id.short_hex(),
+              (*buffer)->size(), chunk.size);
+}
+
+// Of the memory budget: what is on its way ahead of all readers, and what they have not come for yet. Many readers need
+// the rest for the chunks that they are in the middle of.
+constexpr uint64_t kPrefetchShare = 4;
+
+// Of the memory budget, on top of it: decoding is short, and few cores do it at once.
+constexpr uint64_t kDecodingShare = 8;
+
+// A reader who has not come for a prefetched chunk by then has most likely gone elsewhere.
+constexpr std::chrono::nanoseconds kReaderPatience = std::chrono::seconds(10);
+
+// Damage and absence stay what they are however often one asks.
+bool may_pass(Errc code) { return code != Errc::corrupt && code != Errc::not_found && code != Errc::unsupported; }
+
+}  // namespace
+
+struct ChunkReader::Flight {
+  Flight(const ChunkRef& wanted, Source where, Cause why, MemoryBudget::Lease memory)
+      : chunk(wanted), source(where), cause(why), lease(std::move(memory)) {}
+
+  const ChunkRef chunk;
+  const Source source;
+  const Cause cause;
+  std::stop_source stop;
+  MemoryBudget::Lease lease;  // the running task's
+
+  // Guarded by ChunkReader::mutex_.
+  bool started = false;
+  size_t waiters = 0;
+  std::vector<Done> callbacks;
+  std::optional<Result<SharedBuffer>> outcome;  // set: landed
+  std::condition_variable_any landed;
+};
+
+ChunkReader::ChunkReader(StoreEnvironment& environment)
+    : environment_(environment),
+      kept_(environment.memory.limit_bytes() / 2),
+      decoding_(environment.memory.limit_bytes() / kDecodingShare) {
+  environment_.memory.set_reclaimer([this](uint64_t wanted_bytes) { reclaim(wanted_bytes); });
+}
+
+ChunkReader::~ChunkReader() {
+  environment_.memory.set_reclaimer(nullptr);
+  std::vector<FlightPtr> under_way;
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    for (const auto& [id, flight] : flights_) under_way.push_back(flight);
+  }
+  for (const FlightPtr& flight : under_way) flight->stop.request_stop();
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return tasks_ == 0; });
+}
+
+Result<void> ChunkReader::read(const ChunkRef& chunk, uint64_t offset, MutableByteView out,
+                               const RequestContext& context) {
+  check(offset + out.size() <= chunk.size, "a read stays within its chunk");
+  Result<SharedBuffer> buffer = use_kept(chunk, out.size());
+  if (!*buffer) {
+    if (environment_.cache.read(chunk.id, offset, out)) return {};
+    buffer = fly(chunk, Source::store, out.size(), context);
+  }
+  buffer = of_right_size(chunk, std::move(buffer));
+  if (!buffer) return fail(std::move(buffer).error());
+  if (!out.empty()) std::memcpy(out.data(), (*buffer)->data() + offset, out.size());
+  return {};
+}
+
+Result<SharedBuffer> ChunkReader::fetch(const ChunkRef& chunk, const RequestContext& context) {
+  SharedBuffer kept = use_kept(chunk, chunk.size);
+  return of_right_size(chunk, kept ? std::move(kept) : fly(chunk, Source::cache_or_store, chunk.size, context));
+}
+
+void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
+  SharedBuffer kept;
+  {
+    const std::lock_guard lock(mutex_);
+    if (attach_locked(chunk, done)) return;
+    kept = kept_.find(chunk.id);
+  }
+  if (kept) return done(std::move(kept));
+  auto lease = lease_for_prefetch(flight_bytes(chunk));
+  if (!lease) return done(fail(std::move(lease).error()));
+  const std::lock_guard lock(mutex_);
+  // Another thread may have been as quick; whatever it began serves this caller too.
+  if (attach_locked(chunk, done)) return;
+  launch_locked(chunk, Source::cache_or_store, Cause::prefetch, std::move(*lease))
+      ->callbacks.push_back(std::move(done));
+}
+
+void ChunkReader::mark_delivered(const ChunkRef& chunk, uint64_t size_bytes) {
+  const std::lock_guard lock(mutex_);
+  kept_.delivered(chunk.id, size_bytes);
+}
+
+bool ChunkReader::is_local(const ChunkRef& chunk) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (kept_.find(chunk.id) || flights_.contains(chunk.id)) return true;
+  }
+  return environment_.cache.contains(chunk.id);
+}
+
+void ChunkReader::drop_memory() {
+  KeptChunks::Dropped dropped;
+  const std::lock_guard lock(mutex_);
+  kept_.drop_all(dropped);
+}
+
+SharedBuffer ChunkReader::use_kept(const ChunkRef& chunk, uint64_t size_bytes) {
+  const std::lock_guard lock(mutex_);
+  return kept_.use(chunk.id, size_bytes);
+}
+
+// Brings the chunk to a reader who takes `used_bytes` of it.
+Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, uint64_t used_bytes,
+                                      const RequestContext& context) {
+  while (true) {
+    FlightPtr flight = join(chunk);
+    if (!flight) {
+      auto lease = environment_.memory.acquire(flight_bytes(chunk), context);
+      if (!lease) return fail(in_chunk(chunk, lease.error()));
+      flight = join_or_launch(chunk, source, context.cause, std::move(*lease));
+    }
+    auto outcome = wait(flight, context);
+    // A prefetch that failed is nobody's business but its own: this reader then tries for itself.
+    const bool again = !outcome && flight->cause == Cause::prefetch && may_pass(outcome.error().code());
+    if (again && context.cause != Cause::prefetch && context.check()) continue;
+    if (outcome) (void)use_kept(chunk, used_bytes);
+    return outcome;
+  }
+}
+
+ChunkReader::FlightPtr ChunkReader::join(const ChunkRef& chunk) {
+  const std::lock_guard lock(mutex_);
+  return join_locked(chunk);
+}
+
+ChunkReader::FlightPtr ChunkReader::join_or_launch(const ChunkRef& chunk, Source source, Cause cause,
+                                                   MemoryBudget::Lease lease) {
+  const std::lock_guard lock(mutex_);
+  FlightPtr flight = join_locked(chunk);
+  if (flight) return flight;
+  flight = launch_locked(chunk, source, cause, std::move(lease));
+  flight->waiters = 1;
+  return flight;
+}
+
+// The flight under way, with one more waiter; or one that has landed, if the chunk is kept; or nullptr.
+ChunkReader::FlightPtr ChunkReader::join_locked(const ChunkRef& chunk) {
+  if (SharedBuffer buffer = kept_.find(chunk.id)) {
+    auto landed = std::make_shared<Flight>(chunk, Source::store, Cause::demand, MemoryBudget::Lease());
+    landed->waiters = 1;
+    landed->outcome = std::move(buffer);
+    return landed;
+  }
+  const auto found = flights_.find(chunk.id);
+  if (found == flights_.end()) return nullptr;
+  const FlightPtr& flight = found->second;
+  ++flight->waiters;
+  // Now somebody waits for it: let it overtake the other prefetches. The task that comes second finds it started.
+  if (!flight->started && flight->cause == Cause::prefetch) submit_locked(flight);
+  return flight;
+}
+
+ChunkReader::FlightPtr ChunkReader::launch_locked(const ChunkRef& chunk, Source source, Cause cause,
+                                                  MemoryBudget::Lease lease) {
+  if (cause == Cause::prefetch) prefetching_bytes_ += lease.size_bytes();
+  auto flight = std::make_shared<Flight>(chunk, source, cause, std::move(lease));
+  if (ending_) flight->stop.request_stop();
+  flights_[chunk.id] = flight;
+  submit_locked(flight);
+  return flight;
+}
+
+void ChunkReader::submit_locked(const FlightPtr& flight) {
+  ++tasks_;
+  const bool awaited = flight->cause != Cause::prefetch || flight->waiters > 0;
+  auto task = [this, flight] { run(flight); };
+  awaited ? environment_.io.submit_urgent(std::move(task)) : environment_.io.submit(std::move(task));
+}
+
+Result<SharedBuffer> ChunkReader::wait(const FlightPtr& flight, const RequestContext& context) {
+  bool abandoned = false;
+  {
+    std::unique_lock lock(mutex_);
+    flight->landed.wait_until(lock, context.stop, context.deadline, [&] { return flight->outcome.has_value(); });
+    abandoned = leave_locked(flight);
+    if (flight->outcome) return *flight->outcome;
+  }
+  if (abandoned) flight->stop.request_stop();
+  const auto ended = context.check();
+  const Error why = ended ? Error(Errc::deadline_exceeded, "took longer than its deadline") : ended.error();
+  return fail(in_chunk(flight->chunk, why));
+}
+
+// One waiter less; true if that was the last who cared, and the flight is now to be cancelled.
+bool ChunkReader::leave_locked(const FlightPtr& flight) {
+  --flight->waiters;
+  if (flight->outcome || flight->waiters > 0 || !flight->callbacks.empty()) return false;
+  // The next reader must not join a flight that is about to fail.
+  const auto found = flights_.find(flight->chunk.id);
+  if (found != flights_.end() && found->second == flight) flights_.erase(found);
+  return true;
+}
+
+bool ChunkReader::attach_locked(const ChunkRef& chunk, Done& done) {
+  const auto found = flights_.find(chunk.id);
+  if (found == flights_.end()) return false;
+  found->second->callbacks.push_back(std::move(done));
+  return true;
+}
+
+Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes) {
+  if (environment_.memory.contended()) return fail(Errc::no_space, "a reader waits for memory");
+  KeptChunks::Dropped dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    const uint64_t share = environment_.memory.limit_bytes() / kPrefetchShare;
+    kept_.give_up_unread(environment_.clock.steady_now() - kReaderPatience);
+    if (prefetching_bytes_ + kept_.unread_bytes() + size_bytes > share) {
+      return fail(Errc::no_space, "prefetches fill their share of {} of the memory budget", human_bytes(share));
+    }
+  }
+  auto lease = environment_.memory.try_acquire(size_bytes);
+  if (lease) return lease;
+  {
+    const std::lock_guard lock(mutex_);
+    kept_.make_room_for_prefetch(size_bytes, dropped);
+  }
+  dropped.clear();
+  return environment_.memory.try_acquire(size_bytes);
+}
+
+void ChunkReader::run(const FlightPtr& flight) {
+  bool mine = false;
+  {
+    const std::lock_guard lock(mutex_);
+    mine = !std::exchange(flight->started, true);
+  }
+  if (mine) land(flight, bring(*flight));
+  const std::lock_guard lock(mutex_);
+  if (--tasks_ == 0) idle_.notify_all();
+}
+
+Result<SharedBuffer> ChunkReader::bring(Flight& flight) {
+  const ChunkRef& chunk = flight.chunk;
+  const auto context =
+      RequestContext::within(environment_.options.operation_timeout, flight.cause, flight.stop.get_token());
+  if (auto wanted = context.check(); !wanted) return fail(in_chunk(chunk, wanted.error()));
+  if (flight.source == Source::cache_or_store && environment_.cache.contains(chunk.id)) {
+    Buffer plain(chunk.size);
+    if (environment_.cache.read(chunk.id, 0, plain.mutable_view())) {
+      flight.lease.shrink_to(chunk.size);
+      return share(std::move(plain), std::move(flight.lease));
+    }
+  }
+  auto plain = fetch_verified(chunk, context);
+  if (!plain) return fail(in_chunk(chunk, plain.error()));
+  flight.lease.shrink_to(chunk.size);
+  SharedBuffer shared = share(std::move(*plain), std::move(flight.lease));
+  environment_.cache.put(chunk.id, shared);
+  return shared;
+}
+
+Result<Buffer> ChunkReader::fetch_verified(const ChunkRef& chunk, const RequestContext& context) {
+  auto plain = fetch_once(chunk, context);
+  if (plain || plain.error().code() != Errc::corrupt) return plain;
+  // Once more: the bytes may have been damaged on their way.
+  log::warning("chunk {}: {}; fetching it again", chunk.id.short_hex(), plain.error().message());
+  return fetch_once(chunk, context);
+}
+
+Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestContext& context) {
+  auto object = environment_.objects.get(keys::chunk(chunk.id), {}, context);
+  if (!object) {
+    if (object.error().code() != Errc::not_found) return object;
+    return fail(Errc::not_found, "missing from the store: run `cairnfs check`");
+  }
+  StoreCounters& counters = environment_.counters;
+  ++counters.chunks_fetched;
+  counters.fetched_bytes += object->size();
+  if (context.cause == Cause::prefetch) ++counters.chunks_prefetched;
+
+  // Waited for with memory in hand: whoever has it now waits for nothing more.
+  const auto room = decoding_.acquire(decoding_bytes(object->view(), chunk.size), context);
+  if (!room) return fail(room.error());
+  auto plain = decode_chunk(std::move(*object), chunk.size);
+  auto verified = plain ? verify(chunk, plain->view()) : Result<void>(fail(plain.error()));
+  if (verified) return plain;
+  if (verified.error().code() == Errc::corrupt) ++counters.corrupt_objects;
+  return fail(std::move(verified).error());
+}
+
+Result<void> ChunkReader::verify(const ChunkRef& chunk, ByteView plain) const {
+  if (xxh3_128(plain) != chunk.checksum) return fail(Errc::corrupt, "its bytes do not match their checksum");
+  if (environment_.options.verify_digest && sha256(plain) != chunk.id) {
+    return fail(Errc::corrupt, "its bytes do not match their SHA-256");
+  }
+  return {};
+}
+
+void ChunkReader::land(const FlightPtr& flight, Result<SharedBuffer> outcome) {
+  std::vector<Done> callbacks;
+  KeptChunks::Dropped dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    const ChunkId& id = flight->chunk.id;
+    const auto found = flights_.find(id);
+    if (found != flights_.end() && found->second == flight) flights_.erase(found);
+    if (flight->cause == Cause::prefetch) prefetching_bytes_ -= flight_bytes(flight->chunk);
+    const bool unread = flight->cause == Cause::prefetch && flight->waiters == 0;
+    if (outcome) kept_.keep(id, *outcome, unread, environment_.clock.steady_now(), dropped);
+    // Whoever waits for memory has asked for it before this chunk was kept, and will not ask again: one in, one out.
+    if (outcome && environment_.memory.contended()) kept_.make_room((*outcome)->size(), dropped);
+    callbacks = std::move(flight->callbacks);
+    flight->outcome = outcome;
+    flight->landed.notify_all();
+  }
+  dropped.clear();
+  for (const Done& done : callbacks) done(outcome);
+}
+
+void ChunkReader::reclaim(uint64_t wanted_bytes) {
+  KeptChunks::Dropped dropped;
+  const std::lock_guard lock(mutex_);
+  kept_.make_room(wanted_bytes, dropped);
+}
+
+}  // namespace cairn

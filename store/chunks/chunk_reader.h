@@ -1,0 +1,97 @@
+// Chunks by reference: from memory, the local cache or the store, each fetched once and checked before anyone sees it.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "store/chunks/kept_chunks.h"
+#include "store/environment.h"
+#include "store/format/manifest.h"
+
+namespace cairn {
+
+// A fetch is a flight: an io thread runs it, whoever wants the chunk waits for it to land. Memory for a flight is taken
+// by the thread that asks for it, before it starts and while it holds no other, so that pool threads never wait for
+// memory and nobody waits for memory with memory in hand.
+//
+// Objects that are not raw are decoded within another budget, an eighth of the first.
+//
+// Thread-safety: all methods may be called from any thread; no lock is held while waiting or fetching. One ChunkReader
+//   per environment: it is the budget's reclaimer.
+// Ownership: buffers are shared and count against the MemoryBudget until the last holder lets go; recently used ones
+//   are kept as long as nobody else needs the memory, those read to their end in at most half of the budget.
+// Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (a second fetch failed
+//   its check as well), those of ObjectStore. A waiter whose own context ends leaves; the fetch goes on for the others
+//   and is cancelled when nobody is left.
+class ChunkReader {
+ public:
+  explicit ChunkReader(StoreEnvironment& environment);
+  // Cancels what is under way and waits for its end.
+  ~ChunkReader();
+  ChunkReader(const ChunkReader&) = delete;
+  ChunkReader& operator=(const ChunkReader&) = delete;
+
+  // Copies the chunk's bytes from `offset` on into `out`. Tries memory, then the cache's blocks (only those touched),
+  // then fetches the whole chunk (one fetch, however many callers).
+  Result<void> read(const ChunkRef& chunk, uint64_t offset, MutableByteView out, const RequestContext& context);
+
+  // The whole chunk, pinned while the buffer is held.
+  Result<SharedBuffer> fetch(const ChunkRef& chunk, const RequestContext& context);
+
+  // Starts to bring the chunk into memory and cache; never waits. `done` is called exactly once from any thread, with
+  // the chunk or the reason why not (no_space: prefetches fill their share of the memory budget, or a reader waits for
+  // memory; ask again later).
+  using Done = std::function<void(Result<SharedBuffer>)>;
+  void prefetch(const ChunkRef& chunk, Done done);
+
+  // The reader of a prefetched chunk will find `size_bytes` of it elsewhere; the rest it comes for.
+  void mark_delivered(const ChunkRef& chunk, uint64_t size_bytes);
+
+  // In memory, in the cache, or on its way.
+  [[nodiscard]] bool is_local(const ChunkRef& chunk) const;
+
+  // Drops the buffers that are only kept. What tests and benchmarks call "memory cold".
+  void drop_memory();
+
+ private:
+  // Where a flight may find the chunk: a reader that just missed in the cache need not look again.
+  enum class Source { cache_or_store, store };
+  struct Flight;
+  using FlightPtr = std::shared_ptr<Flight>;
+
+  SharedBuffer use_kept(const ChunkRef& chunk, uint64_t size_bytes);
+  Result<SharedBuffer> fly(const ChunkRef& chunk, Source source, uint64_t used_bytes, const RequestContext& context);
+  FlightPtr join(const ChunkRef& chunk);
+  FlightPtr join_or_launch(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
+  FlightPtr join_locked(const ChunkRef& chunk);
+  FlightPtr launch_locked(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
+  Result<SharedBuffer> wait(const FlightPtr& flight, const RequestContext& context);
+  bool leave_locked(const FlightPtr& flight);
+
+  bool attach_locked(const ChunkRef& chunk, Done& done);
+  Result<MemoryBudget::Lease> lease_for_prefetch(uint64_t size_bytes);
+
+  void submit_locked(const FlightPtr& flight);
+  void run(const FlightPtr& flight);
+  Result<SharedBuffer> bring(Flight& flight);
+  Result<Buffer> fetch_verified(const ChunkRef& chunk, const RequestContext& context);
+  Result<Buffer> fetch_once(const ChunkRef& chunk, const RequestContext& context);
+  Result<void> verify(const ChunkRef& chunk, ByteView plain) const;
+  void land(const FlightPtr& flight, Result<SharedBuffer> outcome);
+  void reclaim(uint64_t wanted_bytes);
+
+  StoreEnvironment& environment_;
+  mutable std::mutex mutex_;
+  std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_;  // guarded by mutex_; those that may be joined
+  KeptChunks kept_;                                             // guarded by mutex_
+  MemoryBudget decoding_;                                       // what decoders allocate besides the chunk's own bytes
+  uint64_t prefetching_bytes_ = 0;                              // guarded by mutex_; leased to prefetches in flight
+  size_t tasks_ = 0;                                            // guarded by mutex_; in the io pool
+  bool ending_ = false;                                         // guarded by mutex_
+  std::condition_variable idle_;
+};
+
+}  // namespace cairn

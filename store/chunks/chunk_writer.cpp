@@ -1,0 +1,124 @@
+#include "store/chunks/chunk_writer.h"
+
+#include <utility>
+
+#include "store/format/keys.h"
+
+namespace cairn {
+
+// One chunk on its way: identify (compute), encode (compute), send (io), deliver.
+struct ChunkWriter::Parcel {
+  uint64_t offset = 0;
+  SharedBuffer plain;
+  MemoryBudget::Lease lease;
+  RequestContext context;
+  Done done;
+  ChunkRef ref{};
+  Buffer object{};
+};
+
+ChunkWriter::ChunkWriter(StoreEnvironment& environment) : environment_(environment) {}
+
+ChunkWriter::~ChunkWriter() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return parcels_ == 0; });
+}
+
+void ChunkWriter::store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context,
+                        Done done) {
+  auto parcel =
+      std::make_shared<Parcel>(Parcel{offset, std::move(plain), std::move(lease), std::move(context), std::move(done)});
+  {
+    const std::lock_guard lock(mutex_);
+    ++parcels_;
+  }
+  environment_.compute.submit([this, parcel] { identify(parcel); });
+}
+
+void ChunkWriter::identify(const ParcelPtr& parcel) {
+  const ByteView plain = parcel->plain->view();
+  parcel->ref = {parcel->offset, static_cast<uint32_t>(plain.size()), sha256(plain), xxh3_128(plain)};
+  const ChunkId& id = parcel->ref.id;
+  if (known_.contains(id)) return deliver_shared(parcel);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [place, leads] = sending_.try_emplace(id);
+    if (!leads) {
+      place->second.push_back(parcel);
+      return;
+    }
+  }
+  encode(parcel);
+}
+
+void ChunkWriter::encode(const ParcelPtr& parcel) {
+  if (auto wanted = parcel->context.check(); !wanted) return failed(parcel, wanted.error());
+  parcel->object = encode_chunk(parcel->plain->view(), environment_.options.compression_level);
+  environment_.io.submit([this, parcel] { send(parcel); });
+}
+
+void ChunkWriter::send(const ParcelPtr& parcel) {
+  auto wanted = parcel->context.check();
+  sent(parcel,
+       wanted ? environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), parcel->context)
+              : wanted);
+}
+
+void ChunkWriter::sent(const ParcelPtr& parcel, const Result<void>& put) {
+  const bool was_there = !put && put.error().code() == Errc::already_exists;
+  if (!put && !was_there) return failed(parcel, put.error());
+  const ChunkId& id = parcel->ref.id;
+  known_.add(id);
+  const std::vector<ParcelPtr> followers = take_followers(id);
+  if (was_there) {
+    deliver_shared(parcel);
+  } else {
+    ++environment_.counters.chunks_sent;
+    environment_.counters.sent_bytes += parcel->object.size();
+    deliver(parcel, StoredChunk{parcel->ref, true, parcel->object.size()});
+  }
+  for (const ParcelPtr& follower : followers) deliver_shared(follower);
+}
+
+// Those who followed have deadlines of their own: the next of them tries in its turn.
+void ChunkWriter::failed(const ParcelPtr& parcel, const Error& why) {
+  if (const ParcelPtr next = next_leader(parcel->ref.id)) {
+    environment_.compute.submit([this, next] { encode(next); });
+  }
+  deliver(parcel, fail(why.in("chunk " + parcel->ref.id.short_hex())));
+}
+
+std::vector<ChunkWriter::ParcelPtr> ChunkWriter::take_followers(const ChunkId& id) {
+  const std::lock_guard lock(mutex_);
+  return std::move(sending_.extract(id).mapped());
+}
+
+ChunkWriter::ParcelPtr ChunkWriter::next_leader(const ChunkId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto place = sending_.find(id);
+  if (place->second.empty()) {
+    sending_.erase(place);
+    return nullptr;
+  }
+  ParcelPtr next = std::move(place->second.back());
+  place->second.pop_back();
+  return next;
+}
+
+void ChunkWriter::deliver_shared(const ParcelPtr& parcel) {
+  ++environment_.counters.chunks_shared;
+  environment_.counters.shared_bytes += parcel->ref.size;
+  deliver(parcel, StoredChunk{parcel->ref, false, 0});
+}
+
+void ChunkWriter::deliver(const ParcelPtr& parcel, Result<StoredChunk> outcome) {
+  const Done done = std::move(parcel->done);
+  parcel->plain = nullptr;
+  parcel->object = {};
+  parcel->lease.release();
+  done(std::move(outcome));
+  const std::lock_guard lock(mutex_);
+  if (--parcels_ == 0) idle_.notify_all();
+}
+
+}  // namespace cairn

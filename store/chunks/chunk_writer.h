@@ -1,0 +1,79 @@
+// Chunks into the store, each sent once.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "base/turn.h"
+#include "store/chunks/known_chunks.h"
+#include "store/codec/chunk_codec.h"
+#include "store/environment.h"
+#include "store/format/manifest.h"
+
+namespace cairn {
+
+// What became of a chunk that was handed in.
+struct StoredChunk {
+  ChunkRef ref;               // offset as given
+  bool was_new = false;       // this call sent it
+  uint64_t stored_bytes = 0;  // encoded bytes sent; 0 if shared
+};
+
+// Thread-safety: all methods may be called from any thread.
+// Durability: `done` reports success only when the chunk is durable in the store.
+// "Already in the store" is answered from the ids seen in manifests since the start (remember), then by put_if_absent.
+class ChunkWriter {
+ public:
+  explicit ChunkWriter(StoreEnvironment& environment);
+  // Waits for what was handed in.
+  ~ChunkWriter();
+  ChunkWriter(const ChunkWriter&) = delete;
+  ChunkWriter& operator=(const ChunkWriter&) = delete;
+
+  // The memory that storing a chunk of this size takes: the bytes and their encoded form.
+  [[nodiscard]] static uint64_t lease_bytes(uint32_t chunk_bytes) {
+    return 2 * uint64_t{chunk_bytes} + kChunkHeaderBytes;
+  }
+
+  // Digests, looks up, encodes and sends `plain` on the pools. The caller took lease_bytes() from the budget and the
+  // lease travels with the buffer: the pools never wait for memory. Of equal chunks under way only one is sent. `done`
+  // is called exactly once, from a pool thread.
+  using Done = std::function<void(Result<StoredChunk>)>;
+  void store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context, Done done);
+
+  // These chunks are durable in the store: a manifest in a record says so.
+  void remember(const Manifest& manifest) { known_.add(manifest); }
+  [[nodiscard]] bool is_known(const ChunkId& id) const { return known_.contains(id); }
+
+  // For whoever must wait for more memory while holding some (a lease for store(), and a base chunk to fetch for it):
+  // one thread at a time.
+  [[nodiscard]] Turn& gathering() { return gathering_; }
+
+ private:
+  struct Parcel;
+  using ParcelPtr = std::shared_ptr<Parcel>;
+
+  void identify(const ParcelPtr& parcel);
+  void encode(const ParcelPtr& parcel);
+  void send(const ParcelPtr& parcel);
+  void sent(const ParcelPtr& parcel, const Result<void>& put);
+  void failed(const ParcelPtr& parcel, const Error& why);
+  std::vector<ParcelPtr> take_followers(const ChunkId& id);
+  ParcelPtr next_leader(const ChunkId& id);
+  void deliver_shared(const ParcelPtr& parcel);
+  void deliver(const ParcelPtr& parcel, Result<StoredChunk> outcome);
+
+  StoreEnvironment& environment_;
+  KnownChunks known_;
+  Turn gathering_;
+  std::mutex mutex_;
+  std::unordered_map<ChunkId, std::vector<ParcelPtr>, DigestHash> sending_;  // guarded by mutex_; id -> who follows
+  size_t parcels_ = 0;                                                       // guarded by mutex_
+  std::condition_variable idle_;
+};
+
+}  // namespace cairn

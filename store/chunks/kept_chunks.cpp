@@ -1,0 +1,94 @@
+#include "store/chunks/kept_chunks.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace cairn {
+
+SharedBuffer KeptChunks::use(const ChunkId& id, uint64_t size_bytes) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return nullptr;
+  Chunk& chunk = *found->second;
+  chunk.left_bytes -= std::min(chunk.left_bytes, size_bytes);
+  move_to(chunk.left_bytes == 0 ? kDone : kBegun, found->second);
+  return chunk.buffer;
+}
+
+void KeptChunks::delivered(const ChunkId& id, uint64_t size_bytes) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return;
+  uint64_t& left = found->second->left_bytes;
+  left -= std::min(left, size_bytes);
+}
+
+void KeptChunks::give_up_unread(SteadyTime then) {
+  const auto& unread = queues_[kUnread].chunks;
+  while (!unread.empty() && unread.front().since < then) move_to(kDone, queues_[kUnread].chunks.begin());
+}
+
+void KeptChunks::move_to(Progress progress, Place place) {
+  Queue& from = queues_[std::exchange(place->progress, progress)];
+  Queue& to = queues_[progress];
+  from.size_bytes -= place->buffer->size();
+  to.size_bytes += place->buffer->size();
+  to.chunks.splice(to.chunks.end(), from.chunks, place);
+}
+
+SharedBuffer KeptChunks::find(const ChunkId& id) const {
+  const auto found = index_.find(id);
+  return found == index_.end() ? nullptr : found->second->buffer;
+}
+
+void KeptChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, SteadyTime now, Dropped& dropped) {
+  if (index_.contains(id)) return;
+  const uint64_t size_bytes = buffer->size();
+  const Progress progress = unread ? kUnread : kBegun;
+  Queue& queue = queues_[progress];
+  queue.size_bytes += size_bytes;
+  size_bytes_ += size_bytes;
+  index_[id] = queue.chunks.insert(queue.chunks.end(), Chunk{id, std::move(buffer), progress, size_bytes, now});
+  Queue& done = queues_[kDone];
+  while (size_bytes_ > fair_bytes_ && !done.chunks.empty()) drop(done, done.chunks.begin(), dropped);
+}
+
+void KeptChunks::make_room(uint64_t wanted_bytes, Dropped& dropped) { drop_up_to(kUnread, wanted_bytes, dropped); }
+
+void KeptChunks::make_room_for_prefetch(uint64_t wanted_bytes, Dropped& dropped) {
+  wanted_bytes = drop_up_to(kDone, wanted_bytes, dropped);
+  const uint64_t begun = queues_[kBegun].size_bytes;
+  drop_up_to(kBegun, std::min(wanted_bytes, begun - std::min(begun, fair_bytes_)), dropped);
+}
+
+void KeptChunks::drop_all(Dropped& dropped) { make_room(std::numeric_limits<uint64_t>::max(), dropped); }
+
+uint64_t KeptChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped) {
+  for (const bool only_idle : {true, false}) {
+    for (size_t progress = kDone; progress <= last; ++progress) {
+      wanted_bytes = drop_from(queues_[progress], only_idle, wanted_bytes, dropped);
+    }
+  }
+  return wanted_bytes;
+}
+
+uint64_t KeptChunks::drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped) {
+  for (auto at = queue.chunks.begin(); wanted_bytes > 0 && at != queue.chunks.end();) {
+    if (only_idle && at->buffer.use_count() > 1) {
+      ++at;
+      continue;
+    }
+    wanted_bytes -= std::min<uint64_t>(wanted_bytes, at->buffer->size());
+    at = drop(queue, at, dropped);
+  }
+  return wanted_bytes;
+}
+
+KeptChunks::Place KeptChunks::drop(Queue& queue, Place place, Dropped& dropped) {
+  queue.size_bytes -= place->buffer->size();
+  size_bytes_ -= place->buffer->size();
+  index_.erase(place->id);
+  dropped.push_back(std::move(place->buffer));
+  return queue.chunks.erase(place);
+}
+
+}  // namespace cairn

@@ -1,0 +1,65 @@
+#include "store/chunks/manifest_objects.h"
+
+#include <array>
+
+#include "store/format/keys.h"
+#include "store/format/manifest_codec.h"
+
+namespace cairn {
+
+namespace {
+
+// The cache keeps things of a known size of at most a chunk, so an object goes in with its length in front.
+constexpr size_t kLengthBytes = sizeof(uint64_t);
+
+void cache_object(StoreEnvironment& environment, const Digest& id, ByteView object) {
+  if (kLengthBytes + object.size() > environment.format.chunk_size) return;
+  Buffer framed(kLengthBytes + object.size());
+  store_le<uint64_t>(object.size(), framed.data());
+  std::memcpy(framed.data() + kLengthBytes, object.data(), object.size());
+  environment.cache.put(id, std::make_shared<const Buffer>(std::move(framed)));
+}
+
+// Empty if it is not cached.
+Buffer cached_object(StoreEnvironment& environment, const Digest& id) {
+  std::array<std::byte, kLengthBytes> length;
+  if (!environment.cache.read(id, 0, length)) return {};
+  const auto size_bytes = load_le<uint64_t>(length.data());
+  if (size_bytes > environment.format.chunk_size) return {};
+  Buffer object(size_bytes);
+  if (!environment.cache.read(id, kLengthBytes, object.mutable_view())) return {};
+  return object;
+}
+
+}  // namespace
+
+Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& id, const RequestContext& context) {
+  const uint32_t chunk_size = environment.format.chunk_size;
+  if (const Buffer cached = cached_object(environment, id); !cached.empty()) {
+    if (auto manifest = decode_manifest(cached.view(), id, chunk_size)) {
+      return std::make_shared<const Manifest>(std::move(*manifest));
+    }
+  }
+  auto object = environment.objects.get(keys::manifest(id), {}, context);
+  if (!object) return fail(object.error().in("manifest " + id.short_hex()));
+  auto manifest = decode_manifest(object->view(), id, chunk_size);
+  if (!manifest) {
+    ++environment.counters.corrupt_objects;
+    return fail(manifest.error().in("manifest " + id.short_hex()));
+  }
+  cache_object(environment, id, object->view());
+  return std::make_shared<const Manifest>(std::move(*manifest));
+}
+
+Result<Digest> put_manifest(StoreEnvironment& environment, const Manifest& manifest, const RequestContext& context) {
+  const auto encoded = encode_manifest(manifest, environment.format.chunk_size);
+  if (!encoded) return fail(encoded.error().in("manifest"));
+  auto put = environment.objects.put_if_absent(keys::manifest(encoded->id), encoded->object.view(), context);
+  if (!put && put.error().code() != Errc::already_exists) {
+    return fail(put.error().in("manifest " + encoded->id.short_hex()));
+  }
+  cache_object(environment, encoded->id, encoded->object.view());
+  return encoded->id;
+}
+
+}  // namespace cairn

@@ -1,0 +1,62 @@
+// The thread that commits what nobody waits for.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "store/directories/directory.h"
+
+namespace cairn {
+
+// Directories with something left to do, and when it is due. What fails is tried again, with growing pauses.
+//
+// Thread-safety: all methods may be called from any thread, add() from within the work too.
+// Ownership: keeps a directory from add() until its work is done.
+class BackgroundCommitter {
+ public:
+  using Work = std::function<Result<void>(const std::shared_ptr<Directory>&, const RequestContext&)>;
+
+  BackgroundCommitter(StoreEnvironment& environment, Work work);
+  ~BackgroundCommitter();
+  BackgroundCommitter(const BackgroundCommitter&) = delete;
+  BackgroundCommitter& operator=(const BackgroundCommitter&) = delete;
+
+  void add(std::shared_ptr<Directory> directory, SteadyTime due);
+  // Does all there is to do now, due or not, several directories at a time; the first error, after trying all.
+  Result<void> run_all(const RequestContext& context);
+  // Interrupts the thread's work and ends it. What is left stays for run_all.
+  void stop();
+
+  [[nodiscard]] size_t size() const;
+
+ private:
+  struct Job {
+    std::shared_ptr<Directory> directory;
+    SteadyTime due{};
+    uint64_t added = 0;  // how often; tells whether more came while the work ran
+    unsigned failures = 0;
+  };
+
+  void run(const std::stop_token& stop);
+  [[nodiscard]] std::vector<Job> jobs_due_by(SteadyTime time) const;
+  [[nodiscard]] std::chrono::nanoseconds time_to_next() const;
+  Result<void> run_jobs(const std::vector<Job>& jobs, const RequestContext& context);
+  void finish(const Job& job, const Result<void>& result);
+
+  StoreEnvironment& environment_;
+  const Work work_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::unordered_map<EntryId, Job> jobs_;  // guarded by mutex_
+  uint64_t added_ = 0;                     // guarded by mutex_
+
+  std::jthread thread_;  // last: it uses all of the above
+};
+
+}  // namespace cairn

@@ -1,0 +1,215 @@
+// The view, the queue of changes, and waiting for the turn. What the holder of the turn does is in directory_sync.cpp.
+#include "store/directories/directory.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "store/directories/record_log.h"
+
+namespace cairn {
+
+namespace {
+
+// With this many changes pending nobody waits for commit_delay to pass; with the second number no more are taken.
+constexpr size_t kManyPending = 4096;
+constexpr size_t kMaxPending = 200'000;
+
+}  // namespace
+
+EntryId Directory::id() const { return log_->directory(); }
+
+void Directory::set_work_hook(WorkHook hook) { work_hook_ = std::move(hook); }
+
+Result<void> Directory::run(const Mutation& mutation, DirectoryEdit& edit) {
+  if (!mutation) return {};
+  if (edit.removed()) return fail(Error(Errc::not_found, "the directory is removed", ENOENT));
+  return mutation(edit);
+}
+
+DirectoryEdit& Directory::view() const {
+  if (!view_) {
+    view_.emplace(base_->state);
+    // A change that no longer fits is left out of the view; whether it fails is decided when it is committed.
+    for (const ChangePtr& change : pending_) (void)run(change->mutation, *view_);
+  }
+  return *view_;
+}
+
+EntryPtr Directory::find(std::string_view name) const {
+  const Lock lock(mutex_);
+  return view().find(name);
+}
+
+EntryPtr Directory::find_any(std::string_view name) const {
+  const Lock lock(mutex_);
+  return view().find_any(name);
+}
+
+Attributes Directory::attributes() const {
+  const Lock lock(mutex_);
+  return view().attributes();
+}
+
+std::vector<std::pair<std::string, EntryPtr>> Directory::list() const {
+  const Lock lock(mutex_);
+  return view().list();
+}
+
+DirectoryState Directory::state() const {
+  const Lock lock(mutex_);
+  DirectoryState state = base_->state;
+  view().apply_to(state);
+  return state;
+}
+
+EntryPtr Directory::find_committed(std::string_view name) const {
+  const Lock lock(mutex_);
+  return base_->state.find_any(name);
+}
+
+bool Directory::removed() const {
+  const Lock lock(mutex_);
+  return base_->state.removed;
+}
+
+std::vector<std::string> Directory::unfinished_moves() const {
+  const Lock lock(mutex_);
+  return {base_->moves.begin(), base_->moves.end()};
+}
+
+std::chrono::nanoseconds Directory::age() const {
+  const Lock lock(mutex_);
+  return environment_.clock.steady_now() - answered_.began;
+}
+
+Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestContext& context) {
+  Lock lock(mutex_);
+  const uint64_t asked_before = asked_;
+  const SteadyTime oldest = environment_.clock.steady_now() - max_age;
+  const auto is_fresh = [&] {
+    const bool young = max_age.count() > 0 && answered_.began >= oldest;
+    return young || answered_.serial > asked_before || base_->state.removed;  // nothing follows a removal
+  };
+  while (!is_fresh()) {
+    if (auto alive = context.check(); !alive) return fail(alive.error().in("refresh a directory"));
+    if (turn_taken_) {
+      changed_.wait_until(lock, context.stop, context.deadline, [&] { return !turn_taken_ || is_fresh(); });
+      continue;
+    }
+    Result<void> read;
+    {
+      const Turn turn(*this, lock);
+      read = catch_up(context);
+    }
+    if (!read) return read;
+  }
+  return {};
+}
+
+Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited) {
+  if (environment_.options.read_only) return fail(Errc::read_only, "this mount takes no changes");
+  if (pending_.size() >= kMaxPending) {
+    return fail(Errc::unavailable, "{} changes of one directory wait for the store", pending_.size());
+  }
+  if (auto applied = run(mutation, view()); !applied) return fail(std::move(applied).error());
+  auto change = std::make_shared<Change>();
+  change->mutation = std::move(mutation);
+  change->awaited = awaited;
+  change->since = environment_.clock.steady_now();
+  pending_.push_back(change);
+  return change;
+}
+
+Result<void> Directory::commit(Mutation mutation, const RequestContext& context) {
+  Lock lock(mutex_);
+  const auto change = enqueue(std::move(mutation), true);
+  if (!change) return fail(change.error());
+  return await(*change, lock, context);
+}
+
+Result<void> Directory::flush(const RequestContext& context) {
+  Lock lock(mutex_);
+  if (pending_.empty()) return {};
+  const auto barrier = enqueue({}, true);
+  if (!barrier) return fail(barrier.error());
+  return await(*barrier, lock, context);
+}
+
+Result<void> Directory::commit_soon(Mutation mutation) {
+  Lock lock(mutex_);
+  const auto change = enqueue(std::move(mutation), false);
+  if (!change) return fail(change.error());
+  const bool tell = !announced_ || pending_.size() == kManyPending;
+  announced_ = true;
+  const SteadyTime due = due_locked().value_or((*change)->since);
+  lock.unlock();
+  if (tell && work_hook_) work_hook_(shared_from_this(), due);
+  return {};
+}
+
+std::optional<SteadyTime> Directory::due() const {
+  const Lock lock(mutex_);
+  return due_locked();
+}
+
+std::optional<SteadyTime> Directory::due_locked() const {
+  const auto oldest =
+      std::find_if(pending_.begin(), pending_.end(), [](const auto& change) { return !change->awaited; });
+  if (oldest == pending_.end()) return std::nullopt;
+  const bool many = pending_.size() >= kManyPending;
+  return (*oldest)->since + (many ? std::chrono::nanoseconds(0) : environment_.options.commit_delay);
+}
+
+// Every waiter is ready to do the work itself, so that nobody depends on another's request staying alive.
+Result<void> Directory::await(const ChangePtr& change, Lock& lock, const RequestContext& context) {
+  while (!change->outcome) {
+    if (auto alive = context.check(); !alive) {
+      withdraw(change);
+      return fail(alive.error().in("commit to a directory"));
+    }
+    if (turn_taken_) {
+      changed_.wait_until(lock, context.stop, context.deadline, [&] { return change->outcome || !turn_taken_; });
+    } else {
+      const Turn turn(*this, lock);
+      commit_pending(*change, context);
+    }
+  }
+  return *change->outcome;
+}
+
+void Directory::withdraw(const ChangePtr& change) {
+  std::erase(pending_, change);
+  view_.reset();
+}
+
+void Directory::settle(const Attempt& attempt) {
+  for (const auto& [change, result] : attempt.results) {
+    change->outcome = result;
+    if (!result && !change->awaited) report_dropped(result.error());
+  }
+  drop_finished();
+}
+
+// Nobody misses a change of a directory that is removed by now.
+void Directory::report_dropped(const Error& error) const {
+  if (base_->state.removed) return log::debug("directory {:016x} is removed, and a change of it with it", id());
+  ++environment_.counters.dropped_changes;
+  log::warning("directory {:016x}: a change that was to be committed later is dropped: {}", id(), error.to_string());
+}
+
+void Directory::fail_awaited(const Attempt& attempt, const Error& error) {
+  for (const auto& [change, result] : attempt.results) {
+    if (change->awaited && !change->outcome) change->outcome = fail(error);
+  }
+  drop_finished();
+}
+
+void Directory::drop_finished() {
+  std::erase_if(pending_, [](const ChangePtr& change) { return change->outcome.has_value(); });
+  announced_ = due_locked().has_value();
+  view_.reset();
+  changed_.notify_all();
+}
+
+}  // namespace cairn

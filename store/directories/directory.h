@@ -1,0 +1,183 @@
+// One directory of the store: its current state, and the commits that change it.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/request_context.h"
+#include "store/directories/directory_edit.h"
+#include "store/environment.h"
+
+namespace cairn {
+
+class RecordLog;
+struct LoggedState;
+struct Record;
+struct RecordObject;
+
+// The local view is the last known record of the store with this host's pending changes replayed on top. Whoever wants
+// to talk to the store about this directory takes its turn: one thread at a time reads on or commits, with its own
+// request's context; all who wait share what it learns, and when it is interrupted the next one goes on.
+//
+// Thread-safety: all methods may be called from any thread. No lock is held over a remote call.
+// Ownership: shared; keeps a reference to its StoreEnvironment, which must outlive it.
+// Failures: each mutation's own; corrupt (a record that does not check); those of ObjectStore; read_only; not_found
+// once
+//   the directory is removed.
+// Durability: commit() and flush() return once the record is in the store; commit_soon() before.
+class Directory : public std::enable_shared_from_this<Directory> {
+ public:
+  // The newest record of `id`, by one listing and the records its snapshot needs. Failures: not_found (no records).
+  static Result<std::shared_ptr<Directory>> load(StoreEnvironment& environment, EntryId id,
+                                                 const RequestContext& context);
+  // A new directory with its first record in the store, under a fresh id.
+  static Result<std::shared_ptr<Directory>> create(StoreEnvironment& environment, const Attributes& attributes,
+                                                   const RequestContext& context);
+  ~Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  // Called, without locks, when the directory has something left to do by `due`: changes that commit_soon took, or
+  // moves that another host left half done. Set once, before the directory is shared.
+  using WorkHook = std::function<void(std::shared_ptr<Directory> directory, SteadyTime due)>;
+  void set_work_hook(WorkHook hook);
+
+  [[nodiscard]] EntryId id() const;
+
+  // Makes sure the view includes every record that was in the store `max_age` ago: asks for the next number unless
+  // that was done more recently. With 0 the asking begins after this call.
+  Result<void> refresh(std::chrono::nanoseconds max_age, const RequestContext& context);
+  // How long ago the store was last asked: bounds how long the kernel may keep what it is told now.
+  [[nodiscard]] std::chrono::nanoseconds age() const;
+
+  // The local view, never waiting for the remote.
+  [[nodiscard]] EntryPtr find(std::string_view name) const;
+  [[nodiscard]] EntryPtr find_any(std::string_view name) const;
+  [[nodiscard]] Attributes attributes() const;
+  // Live entries, a copy: what one opendir sees.
+  [[nodiscard]] std::vector<std::pair<std::string, EntryPtr>> list() const;
+  [[nodiscard]] DirectoryState state() const;
+
+  // What the last known record says, without this host's pending changes.
+  [[nodiscard]] EntryPtr find_committed(std::string_view name) const;  // deleted ones included
+  [[nodiscard]] bool removed() const;
+  [[nodiscard]] std::vector<std::string> unfinished_moves() const;  // names whose entries carry a Move
+
+  // Applies `mutation` to the view, and returns once it is in the store, together with all that was pending before it.
+  // Concurrent callers share records (group commit). After an error the view is as if it had never been, and so is the
+  // store; except that after cancelled, deadline_exceeded and unavailable the record may have been on its way: the
+  // mutation is then found whole in some later record, or never.
+  // What a mutation passes out through its captures may stem from a run whose record lost: ask find() afterwards.
+  Result<void> commit(Mutation mutation, const RequestContext& context);
+  // Applies `mutation` to the local view now; the store follows within StoreOptions::commit_delay. If another host's
+  // change makes it fail by then, it is dropped, logged and counted; if that host has removed the directory, it is moot
+  // and dropped without a word. Failures: unavailable when too much is pending.
+  Result<void> commit_soon(Mutation mutation);
+  // Commits what is pending.
+  Result<void> flush(const RequestContext& context);
+  // When the oldest pending change is due; nullopt when nothing is pending.
+  [[nodiscard]] std::optional<SteadyTime> due() const;
+
+ private:
+  // A mutation on its way into the store.
+  struct Change {
+    Mutation mutation;    // empty: a barrier, for flush()
+    bool awaited = true;  // false: from commit_soon
+    SteadyTime since{};
+    std::optional<Result<void>> outcome{};  // guarded by mutex_
+  };
+  using ChangePtr = std::shared_ptr<Change>;
+
+  // A record that was sent, and what its mutations answered: their outcome, if that record is found in the store.
+  struct Attempt {
+    std::array<std::byte, 16> commit{};
+    std::vector<std::pair<ChangePtr, Result<void>>> results;
+  };
+
+  // One question to the store about the newest record.
+  struct Inquiry {
+    uint64_t serial = 0;
+    SteadyTime began{};
+  };
+
+  using Lock = std::unique_lock<std::mutex>;
+
+  // Holding the turn. The lock is given back while it lasts.
+  class Turn {
+   public:
+    Turn(Directory& directory, Lock& lock) : directory_(directory), lock_(lock) {
+      directory_.turn_taken_ = true;
+      lock_.unlock();
+    }
+    ~Turn() {
+      lock_.lock();
+      directory_.turn_taken_ = false;
+      directory_.changed_.notify_all();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Directory& directory_;
+    Lock& lock_;
+  };
+
+  Directory(StoreEnvironment& environment, EntryId id);
+
+  // directory.cpp: the view and the queue. With mutex_ held:
+  static Result<void> run(const Mutation& mutation, DirectoryEdit& edit);
+  DirectoryEdit& view() const;
+  [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited);
+  Result<void> await(const ChangePtr& change, Lock& lock, const RequestContext& context);
+  void withdraw(const ChangePtr& change);
+  void settle(const Attempt& attempt);
+  void report_dropped(const Error& error) const;
+  void fail_awaited(const Attempt& attempt, const Error& error);
+  void drop_finished();
+  [[nodiscard]] std::optional<SteadyTime> due_locked() const;
+
+  // directory_sync.cpp: what the holder of the turn does, without mutex_.
+  Result<void> put_first_record(const Attributes& attributes, const RequestContext& context);
+  Result<void> catch_up(const RequestContext& context);
+  Result<void> skip_to_newest(const RequestContext& context);
+  Result<void> absorb(const RecordObject& object);
+  void apply(const Record& record, uint64_t object_bytes);
+  void commit_pending(const Change& own, const RequestContext& context);
+  void commit_once(const RequestContext& context);
+  void resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context);
+  void back_off(unsigned lost_races, const RequestContext& context);
+  [[nodiscard]] Inquiry begin_inquiry();
+  void finish_inquiry(const Inquiry& inquiry);
+
+  StoreEnvironment& environment_;
+  const std::unique_ptr<const RecordLog> log_;
+  WorkHook work_hook_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;  // a change has its outcome, or the turn is free
+
+  // Written under mutex_ by the holder of the turn alone, who may therefore read it without.
+  const std::unique_ptr<LoggedState> base_;
+
+  // Guarded by mutex_:
+  mutable std::optional<DirectoryEdit> view_;  // base_ with pending_ replayed; nullopt: to be replayed
+  std::deque<ChangePtr> pending_;              // in order of arrival, none with an outcome
+  std::vector<Attempt> attempts_;              // at the record after base_, of which the outcome is not known
+  bool turn_taken_ = false;
+  bool announced_ = false;  // work_hook_ knows of pending_
+  uint64_t asked_ = 0;      // inquiries begun
+  Inquiry answered_;        // the newest one that was answered
+
+  std::chrono::nanoseconds put_took_{0};  // of the turn's holder: how long the last put of a record took
+};
+
+}  // namespace cairn

@@ -1,0 +1,97 @@
+#include "store/directories/directory_edit.h"
+
+#include <algorithm>
+
+namespace cairn {
+
+namespace {
+
+// What is left under a name when `entry` is unlinked: its history, and what a half done move still has to undo.
+bool leaves_history(const Entry& entry) {
+  return !entry.versions.empty() || entry.kind == Kind::directory || entry.move.has_value();
+}
+
+}  // namespace
+
+EntryPtr DirectoryEdit::find_any(std::string_view name) const {
+  const auto changed = changes_.find(name);
+  return changed != changes_.end() ? changed->second : under_.find_any(name);
+}
+
+EntryPtr DirectoryEdit::find(std::string_view name) const { return live(find_any(name)); }
+
+std::vector<std::pair<std::string, EntryPtr>> DirectoryEdit::list() const {
+  std::vector<std::pair<std::string, EntryPtr>> listed;
+  listed.reserve(under_.entries.size() + changes_.size());
+  const auto add = [&](const auto& named) {
+    if (is_live(named.second)) listed.emplace_back(named);
+  };
+  auto changed = changes_.begin();
+  for (const auto& named : under_.entries) {
+    for (; changed != changes_.end() && changed->first < named.first; ++changed) add(*changed);
+    const bool overridden = changed != changes_.end() && changed->first == named.first;
+    add(overridden ? *changed++ : named);
+  }
+  for (; changed != changes_.end(); ++changed) add(*changed);
+  return listed;
+}
+
+const Attributes& DirectoryEdit::attributes() const { return attributes_ ? *attributes_ : under_.attributes; }
+
+bool DirectoryEdit::removed() const { return removed_.value_or(under_.removed); }
+
+bool DirectoryEdit::has_live_entries() const {
+  const auto untouched_and_live = [this](const auto& named) {
+    return is_live(named.second) && !changes_.contains(named.first);
+  };
+  return std::any_of(changes_.begin(), changes_.end(), [](const auto& named) { return is_live(named.second); }) ||
+         std::any_of(under_.entries.begin(), under_.entries.end(), untouched_and_live);
+}
+
+void DirectoryEdit::put(const std::string& name, Entry entry) {
+  changes_.insert_or_assign(name, std::make_shared<const Entry>(std::move(entry)));
+}
+
+void DirectoryEdit::remove(const std::string& name, Nanos now) {
+  const EntryPtr entry = find(name);
+  if (!entry) return;
+  if (!leaves_history(*entry)) return forget(name);
+  Entry tombstone = *entry;
+  tombstone.deleted = now;
+  put(name, std::move(tombstone));
+}
+
+void DirectoryEdit::forget(const std::string& name) {
+  if (under_.entries.contains(name)) {
+    changes_.insert_or_assign(name, nullptr);
+  } else {
+    changes_.erase(name);  // came and went within this edit: no record need mention it
+  }
+}
+
+void DirectoryEdit::set_attributes(Attributes attributes) { attributes_ = std::move(attributes); }
+
+void DirectoryEdit::touch(Nanos now) {
+  Attributes touched = attributes();
+  touched.mtime = now;
+  touched.ctime = now;
+  set_attributes(std::move(touched));
+}
+
+void DirectoryEdit::set_removed(bool removed) { removed_ = removed; }
+
+bool DirectoryEdit::empty() const { return changes_.empty() && !attributes_ && !removed_; }
+
+void DirectoryEdit::apply_to(DirectoryState& state) const {
+  for (const auto& [name, entry] : changes_) {
+    if (entry) {
+      state.entries.insert_or_assign(name, entry);
+    } else {
+      state.entries.erase(name);
+    }
+  }
+  if (attributes_) state.attributes = *attributes_;
+  if (removed_) state.removed = *removed_;
+}
+
+}  // namespace cairn

@@ -1,0 +1,214 @@
+// What the holder of a directory's turn does: reading newer records, and committing what is pending.
+#include <algorithm>
+
+#include "base/log.h"
+#include "store/directories/directory.h"
+#include "store/directories/record_log.h"
+
+namespace cairn {
+
+namespace {
+
+// After this many newer records in a row, a listing says how many more there are.
+constexpr size_t kReadsBeforeListing = 4;
+// Attempts at one record number that are remembered in case they turn up in the store after all.
+constexpr size_t kMaxAttempts = 64;
+// A host that keeps losing races waits a random part of up to this many times what a put takes.
+constexpr unsigned kMaxBackOffDoublings = 6;
+constexpr std::chrono::nanoseconds kMaxBackOff = std::chrono::seconds(1);
+
+// Answers of a store that has not done, and never will do, what was asked.
+bool is_refusal(Errc code) {
+  return code == Errc::permission_denied || code == Errc::read_only || code == Errc::no_space ||
+         code == Errc::invalid_argument || code == Errc::unsupported;
+}
+
+bool has_moves(const Record& record) {
+  return std::any_of(record.changes.begin(), record.changes.end(),
+                     [](const auto& change) { return change.second && change.second->move; });
+}
+
+void wait_unless_stopped(std::chrono::nanoseconds duration, const RequestContext& context) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, context.stop, std::min(duration, context.remaining()), [] { return false; });
+}
+
+}  // namespace
+
+Directory::Directory(StoreEnvironment& environment, EntryId id)
+    : environment_(environment),
+      log_(std::make_unique<RecordLog>(environment, id)),
+      base_(std::make_unique<LoggedState>()) {}
+
+Directory::~Directory() {
+  if (pending_.empty()) return;
+  environment_.counters.dropped_changes += pending_.size();
+  log::warning("directory {:016x}: {} changes were never committed", id(), pending_.size());
+}
+
+Result<std::shared_ptr<Directory>> Directory::load(StoreEnvironment& environment, EntryId id,
+                                                   const RequestContext& context) {
+  std::shared_ptr<Directory> directory(new Directory(environment, id));
+  const Inquiry inquiry = directory->begin_inquiry();
+  if (auto read = directory->skip_to_newest(context); !read) return fail(std::move(read).error());
+  directory->finish_inquiry(inquiry);
+  return directory;
+}
+
+Result<std::shared_ptr<Directory>> Directory::create(StoreEnvironment& environment, const Attributes& attributes,
+                                                     const RequestContext& context) {
+  if (environment.options.read_only) return fail(Errc::read_only, "this mount takes no changes");
+  while (true) {
+    std::shared_ptr<Directory> directory(new Directory(environment, fresh_entry_id(environment.random)));
+    const auto put = directory->put_first_record(attributes, context);
+    if (put) return directory;
+    if (put.error().code() != Errc::already_exists) return fail(put.error());
+  }
+}
+
+Result<void> Directory::put_first_record(const Attributes& attributes, const RequestContext& context) {
+  DirectoryEdit edit(base_->state);
+  edit.set_attributes(attributes);
+  const auto encoded = log_->encode_next(*base_, edit);
+  if (!encoded) return fail(encoded.error());
+  const Inquiry inquiry = begin_inquiry();
+  if (auto put = log_->put(*encoded, context); !put) {
+    if (put.error().code() != Errc::already_exists) return put;
+    // Somebody's directory, or ours: a retry below us may not know that its first try went through.
+    const auto found = log_->fetch(1, context);
+    if (!found) return fail(found.error());
+    const auto record = log_->decode(*found, *base_);
+    if (!record || record->commit != encoded->record.commit) return put;
+  }
+  apply(encoded->record, encoded->object.size());
+  finish_inquiry(inquiry);
+  return {};
+}
+
+Directory::Inquiry Directory::begin_inquiry() {
+  const Lock lock(mutex_);
+  return {.serial = ++asked_, .began = environment_.clock.steady_now()};
+}
+
+void Directory::finish_inquiry(const Inquiry& inquiry) {
+  const Lock lock(mutex_);
+  answered_ = inquiry;
+}
+
+// Reads on until there is no next record. The first one is always read by itself: it may be an attempt of ours.
+Result<void> Directory::catch_up(const RequestContext& context) {
+  const Inquiry inquiry = begin_inquiry();
+  for (size_t read = 0; !base_->state.removed; ++read) {
+    if (read == kReadsBeforeListing) {
+      if (auto skipped = skip_to_newest(context); !skipped) return skipped;
+    }
+    const auto object = log_->fetch(base_->number + 1, context);
+    if (!object && object.error().code() == Errc::not_found) break;
+    if (!object) return fail(object.error());
+    if (auto absorbed = absorb(*object); !absorbed) return absorbed;
+  }
+  finish_inquiry(inquiry);
+  return {};
+}
+
+Result<void> Directory::skip_to_newest(const RequestContext& context) {
+  const auto objects = log_->fetch_since(base_->number, context);
+  if (!objects) return fail(objects.error());
+  for (const RecordObject& object : *objects) {
+    if (auto absorbed = absorb(object); !absorbed) return absorbed;
+  }
+  return {};
+}
+
+Result<void> Directory::absorb(const RecordObject& object) {
+  const auto record = log_->decode(object, *base_);
+  if (!record) return fail(record.error());
+  apply(*record, object.bytes.size());
+  // A move that its host has not finished yet. It most likely will; should it be gone, somebody has to.
+  if (work_hook_ && record->host != environment_.options.host && has_moves(*record)) {
+    work_hook_(shared_from_this(), environment_.clock.steady_now() + 2 * environment_.options.commit_delay);
+  }
+  return {};
+}
+
+// Makes `record` the base. If it is one of ours, its changes have their outcomes.
+void Directory::apply(const Record& record, uint64_t object_bytes) {
+  const Lock lock(mutex_);
+  const std::vector<Attempt> attempts = std::exchange(attempts_, {});
+  base_->apply(record, object_bytes);
+  view_.reset();
+  for (const Attempt& attempt : attempts) {
+    if (attempt.commit == record.commit) settle(attempt);
+  }
+}
+
+void Directory::commit_pending(const Change& own, const RequestContext& context) {
+  for (unsigned lost_races = 0; context.check(); ++lost_races) {
+    if (lost_races > 0) {
+      ++environment_.counters.commit_races;
+      back_off(lost_races, context);
+    }
+    commit_once(context);
+    const Lock lock(mutex_);
+    if (own.outcome) return;
+  }
+}
+
+// Puts all that is pending into one record. Afterwards the changes have outcomes, or another host's record was first,
+// or the context has ended.
+void Directory::commit_once(const RequestContext& context) {
+  Lock lock(mutex_);
+  DirectoryEdit edit(base_->state);
+  Attempt attempt;
+  for (const ChangePtr& change : pending_) attempt.results.emplace_back(change, run(change->mutation, edit));
+  if (edit.empty()) return settle(attempt);
+  lock.unlock();
+
+  const auto encoded = log_->encode_next(*base_, edit);
+  lock.lock();
+  if (!encoded) return fail_awaited(attempt, encoded.error());
+  attempt.commit = encoded->record.commit;
+  if (attempts_.size() == kMaxAttempts) attempts_.erase(attempts_.begin());
+  attempts_.push_back(attempt);
+  lock.unlock();
+
+  const Inquiry inquiry = begin_inquiry();
+  const SteadyTime began = system_clock().steady_now();
+  const auto put = log_->put(*encoded, context);
+  put_took_ = system_clock().steady_now() - began;
+  if (!put) return resolve(attempt, put.error(), context);
+  ++environment_.counters.commits;
+  apply(encoded->record, encoded->object.size());
+  finish_inquiry(inquiry);
+}
+
+// The put of `attempt` failed, which may mean that it was done, that it will be done, or that it never will. The record
+// that carries the number tells; it stays, so the question is settled by reading it once.
+void Directory::resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context) {
+  const RecordNumber before = base_->number;
+  const bool refused = is_refusal(put_error.code());
+  const auto read = refused ? Result<void>() : catch_up(context);
+  if (base_->number > before) return;
+  if (!context.check()) return;  // whoever takes the turn next goes on
+
+  const Lock lock(mutex_);
+  if (refused) attempts_.pop_back();
+  if (!read) {
+    const Errc code = read.error().code() == Errc::corrupt ? Errc::corrupt : Errc::unavailable;
+    return fail_awaited(attempt, Error(code, fmt::format("a commit that may have been made or not: {}; then {}",
+                                                         put_error.message(), read.error().message())));
+  }
+  const bool unreadable = put_error.code() == Errc::already_exists;
+  fail_awaited(attempt,
+               unreadable ? Error(Errc::unavailable, put_error.message() + ": exists but cannot be read") : put_error);
+}
+
+void Directory::back_off(unsigned lost_races, const RequestContext& context) {
+  const auto most = std::min(put_took_ * (1U << std::min(lost_races, kMaxBackOffDoublings)), kMaxBackOff);
+  const auto span = static_cast<uint64_t>(std::max<int64_t>(most.count(), 1));
+  wait_unless_stopped(std::chrono::nanoseconds(environment_.random.next_u64() % span), context);
+}
+
+}  // namespace cairn

@@ -1,0 +1,129 @@
+#include "store/directories/entry_edits.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "base/posix_error.h"
+
+namespace cairn {
+
+namespace {
+
+template <class View>
+FoundEntry find_in(const View& view, const std::string& name, EntryId id) {
+  if (EntryPtr entry = view.find(name); entry && entry->id == id) return {name, std::move(entry)};
+  for (auto& [other_name, entry] : view.list()) {
+    if (entry->id == id) return {other_name, entry};
+  }
+  return {name, nullptr};
+}
+
+Result<void> check_not_removed(const DirectoryEdit& edit) {
+  if (edit.removed()) return fail_posix(ENOENT, "the directory was removed");
+  return {};
+}
+
+// `entry` for a name that is free, after the history that was left there.
+Entry after_tombstone(const DirectoryEdit& edit, const std::string& name, const Entry& entry, size_t keep_versions) {
+  const EntryPtr before = edit.find_any(name);
+  return before ? entry.over(*before, keep_versions) : entry;
+}
+
+void date_current_version(Entry& entry) {
+  const VersionPtr current = entry.current();
+  if (!current || current->mtime == entry.attributes.mtime) return;
+  Version dated = *current;
+  dated.mtime = entry.attributes.mtime;
+  entry.versions.back() = std::make_shared<const Version>(std::move(dated));
+}
+
+void put_version(DirectoryEdit& edit, const std::string& name, Entry entry, const VersionPtr& version,
+                 size_t keep_versions) {
+  entry.attributes.mtime = version->mtime;
+  entry.attributes.ctime = version->published;
+  edit.put(name, entry.with_version(version, keep_versions));
+}
+
+}  // namespace
+
+FoundEntry find_entry(const DirectoryEdit& edit, const std::string& name, EntryId id) {
+  return find_in(edit, name, id);
+}
+
+FoundEntry find_entry(const Directory& directory, const std::string& name, EntryId id) {
+  return find_in(directory, name, id);
+}
+
+Mutation create_entry(std::string name, Entry entry, uint64_t session, bool exclusive, size_t keep_versions) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    if (auto here = check_not_removed(edit); !here) return here;
+    if (edit.find(name)) {
+      if (exclusive) return fail(Errc::already_exists, "'{}' exists", name);
+      return {};
+    }
+    Entry created = entry;
+    const EntryPtr before = edit.find_any(name);
+    const bool goes_on = before && !before->versions.empty();
+    if (goes_on && entry.kind == Kind::file) created.versions.push_back(empty_version(entry.attributes, session));
+    edit.put(name, after_tombstone(edit, name, created, keep_versions));
+    edit.touch(entry.attributes.ctime);
+    return {};
+  };
+}
+
+Mutation remove_entry(std::string name, EntryId id, Nanos now) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    const EntryPtr entry = edit.find(name);
+    if (!entry || entry->id != id) return {};
+    edit.remove(name, now);
+    edit.touch(now);
+    return {};
+  };
+}
+
+Mutation change_entry(std::string name, EntryId id, AttributeChange change) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    const FoundEntry found = find_entry(edit, name, id);
+    if (!found.entry) return fail(Errc::not_found, "'{}' is no longer here", name);
+    Entry changed = *found.entry;
+    if (auto done = change(changed.attributes); !done) return done;
+    date_current_version(changed);
+    edit.put(found.name, std::move(changed));
+    return {};
+  };
+}
+
+Mutation change_directory(AttributeChange change) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    if (auto here = check_not_removed(edit); !here) return here;
+    Attributes changed = edit.attributes();
+    if (auto done = change(changed); !done) return done;
+    edit.set_attributes(std::move(changed));
+    return {};
+  };
+}
+
+Mutation publish_version(std::string name, Entry file, VersionPtr version, EntryId lost_id, size_t keep_versions) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    if (auto here = check_not_removed(edit); !here) return here;
+    const FoundEntry found = find_entry(edit, name, file.id);
+    if (found.entry) {
+      put_version(edit, found.name, *found.entry, version, keep_versions);
+      return {};
+    }
+    const EntryPtr there = edit.find_any(name);
+    if (there && there->deleted && there->id == file.id) return {};
+    if (there && !there->deleted) {
+      if (there->kind != Kind::file) return fail_posix(EEXIST, "'{}' is no file any more", name);
+      put_version(edit, name, *there, version, keep_versions);
+      return {};
+    }
+    Entry again = file;
+    again.id = lost_id;
+    put_version(edit, name, after_tombstone(edit, name, again, keep_versions), version, keep_versions);
+    edit.touch(version->published);
+    return {};
+  };
+}
+
+}  // namespace cairn

@@ -1,0 +1,40 @@
+// The mutations of this folder: what POSIX calls do to one directory. All capture values only and may run again.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "store/directories/directory.h"
+
+namespace cairn {
+
+// The live entry that is `id`: under `name`, or under another one if a host has renamed it meanwhile.
+struct FoundEntry {
+  std::string name;
+  EntryPtr entry;  // nullptr: not in this directory
+};
+FoundEntry find_entry(const DirectoryEdit& edit, const std::string& name, EntryId id);
+FoundEntry find_entry(const Directory& directory, const std::string& name, EntryId id);
+
+// A new name. If it is taken: already_exists when `exclusive`, else nothing happens (whoever was first has it).
+// The history of deleted files goes on under the new entry; a file adds an empty version that `session` may replace.
+Mutation create_entry(std::string name, Entry entry, uint64_t session, bool exclusive, size_t keep_versions);
+
+// The name becomes free, if it still is that entry's.
+Mutation remove_entry(std::string name, EntryId id, Nanos now);
+
+// A change of attributes as a function of what they are; it captures values only.
+using AttributeChange = std::function<Result<void>(Attributes&)>;
+// Failures: not_found if the entry is no longer here; the change's own. The current version's mtime follows the file's.
+Mutation change_entry(std::string name, EntryId id, AttributeChange change);
+Mutation change_directory(AttributeChange change);
+
+// `version` becomes the current one of `file`, wherever in this directory that is by now:
+// - under a name that another host gave it: there;
+// - unlinked by another host: nowhere, the bytes are gone as those of any unlinked file;
+// - its name now another file's: on top of that one's history, for the later close wins the name;
+// - its name free and without a trace of it: under its name again, as `file` with the id `lost_id`.
+// Failures: not_found (the directory was removed), EEXIST (the name is no file any more).
+Mutation publish_version(std::string name, Entry file, VersionPtr version, EntryId lost_id, size_t keep_versions);
+
+}  // namespace cairn

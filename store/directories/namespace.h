@@ -1,0 +1,101 @@
+// All directories of a store, and the operations that touch more than one of them.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "store/directories/background_committer.h"
+#include "store/directories/directory.h"
+
+namespace cairn {
+
+enum class RenameMode { replace, no_replace, exchange };
+
+// One end of a rename.
+struct Place {
+  std::shared_ptr<Directory> directory;
+  std::string name;
+};
+
+// Thread-safety: all methods may be called from any thread.
+// Ownership: keeps every directory it handed out while somebody holds it or it has pending changes, and some more.
+// Failures and Durability: as Directory's; make_directory, remove_directory and rename are durable when they return.
+// Errors that POSIX distinguishes carry Error::posix (ENOTEMPTY, EISDIR, ENOTDIR, EINVAL).
+class Namespace {
+ public:
+  explicit Namespace(StoreEnvironment& environment);
+  // Commits what is pending within StoreOptions::operation_timeout; call stop() first to choose the time.
+  ~Namespace();
+  Namespace(const Namespace&) = delete;
+  Namespace& operator=(const Namespace&) = delete;
+
+  // The one Directory object of this process for `id`, loaded on first use. Completes moves it finds half done.
+  // Failures: not_found (also: removed).
+  Result<std::shared_ptr<Directory>> open(EntryId id, const RequestContext& context);
+  // The directory under `name`. A name whose directory is removed, as an rmdir leaves it that stopped half way, is
+  // freed and not_found. Failures: ENOTDIR.
+  Result<std::shared_ptr<Directory>> open_child(Directory& parent, const std::string& name,
+                                                const RequestContext& context);
+
+  // The new directory's entry, committed. Failures: already_exists.
+  Result<Entry> make_directory(Directory& parent, const std::string& name, const Attributes& attributes,
+                               const RequestContext& context);
+  // Seals the child (no more entries), then frees the name. Failures: not_found, ENOTEMPTY, ENOTDIR.
+  Result<void> remove_directory(Directory& parent, const std::string& name, const RequestContext& context);
+
+  // rename(2) with its flags. Within one directory: one commit. Between two: the target's record carries a Move and is
+  // the point of no return, the source's follows; a crash in between is completed by whoever loads the target next.
+  // Replacing a file puts the old history in front of the new file's; replacing an empty directory seals it first.
+  // Failures: EINVAL for a directory into itself; deeper ancestry is the caller's to check.
+  Result<void> rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
+
+  // Commits everything pending anywhere; the first error, after trying all. What was pending in a directory that
+  // another host has removed meanwhile is moot, and no error.
+  Result<void> flush(const RequestContext& context);
+  // flush(), then no more background commits.
+  Result<void> stop(const RequestContext& context);
+
+  // Directories with pending changes, for status.
+  [[nodiscard]] size_t pending_directories() const;
+
+ private:
+  // namespace.cpp
+  struct Opened {
+    std::shared_ptr<Directory> directory;
+    bool is_new = false;
+  };
+  Result<Opened> find_or_load(EntryId id, const RequestContext& context);
+  Opened adopt(std::shared_ptr<Directory> directory);
+  void keep_recent(const std::shared_ptr<Directory>& directory);
+  void forget_expired();
+  Result<void> seal(EntryId id, const RequestContext& context);
+  Result<void> tend(Directory& directory, const RequestContext& context);
+
+  // rename.cpp
+  Result<void> rename_within(const Place& from, const std::string& to, RenameMode mode, const RequestContext& context);
+  Result<void> rename_across(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
+  Result<EntryPtr> committed_source(const Place& from, const RequestContext& context);
+  Result<std::optional<EntryId>> make_way(const Place& to, const Entry& source, RenameMode mode,
+                                          const RequestContext& context);
+  Result<void> depart(const Place& from, const Place& to, const EntryPtr& source, const RequestContext& context);
+
+  // move.cpp: the second half of renames between directories.
+  Result<void> finish_move(Directory& target, const std::string& name, const RequestContext& context);
+  Result<EntryPtr> left_behind(const Move& move, EntryId id, std::shared_ptr<Directory>& source,
+                               const RequestContext& context);
+  Result<void> finish_moves(Directory& target, const RequestContext& context);
+
+  StoreEnvironment& environment_;
+  const std::shared_ptr<BackgroundCommitter> committer_;
+
+  std::mutex mutex_;
+  std::unordered_map<EntryId, std::weak_ptr<Directory>> known_;  // guarded by mutex_
+  std::vector<std::shared_ptr<Directory>> recent_;               // guarded by mutex_; the latest first
+  size_t sweep_at_;                                              // guarded by mutex_: the size of known_ to clean up at
+};
+
+}  // namespace cairn

@@ -1,0 +1,73 @@
+#include "store/directories/path_lookup.h"
+
+#include <deque>
+
+#include "base/paths.h"
+
+namespace cairn {
+
+namespace {
+
+struct NamedDirectory {
+  std::string path;
+  EntryId id = 0;
+};
+
+// Adds the directory's files to `files` and its directories to `open_directories`.
+Result<void> visit(const OpenDirectory& open, const NamedDirectory& visited, std::vector<NamedVersion>& files,
+                   std::deque<NamedDirectory>& unvisited) {
+  const auto directory = open(visited.id);
+  if (!directory) return fail(directory.error().in("/" + visited.path));
+  for (const auto& [name, entry] : (*directory)->list()) {
+    std::string path = visited.path.empty() ? name : visited.path + "/" + name;
+    if (entry->kind == Kind::directory) {
+      unvisited.push_back({std::move(path), entry->id});
+    } else if (const VersionPtr version = entry->current()) {
+      files.push_back({std::move(path), version});
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+OpenDirectory directories_of_store(StoreEnvironment& environment, const RequestContext& context) {
+  return [&environment, &context](EntryId id) { return Directory::load(environment, id, context); };
+}
+
+Result<Entry> find_entry(const OpenDirectory& open, const std::string& path) {
+  Entry entry;
+  entry.id = kRootId;
+  entry.kind = Kind::directory;
+  for (const std::string& name : components_of(path)) {
+    if (entry.kind != Kind::directory) {
+      return fail(Errc::not_found, "/{}: no such file, '{}' is below a name that is no directory", path, name);
+    }
+    const auto directory = open(entry.id);
+    if (!directory) return fail(directory.error().in("/" + path));
+    const EntryPtr found = (*directory)->find_any(name);
+    if (found == nullptr) return fail(Errc::not_found, "/{}: the store has never had a '{}' there", path, name);
+    entry = *found;
+  }
+  return entry;
+}
+
+Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const std::string& path) {
+  const Result<Entry> entry = find_entry(open, path);
+  if (!entry) return fail(entry.error());
+  if (entry->deleted) return fail(Errc::not_found, "/{}: it was deleted", path);
+  if (entry->kind == Kind::symlink) return fail(Errc::invalid_argument, "/{}: a symbolic link: name its target", path);
+  std::vector<NamedVersion> files;
+  if (entry->kind != Kind::directory) {
+    if (const VersionPtr version = entry->current()) files.push_back({path, version});
+    return files;
+  }
+  std::deque<NamedDirectory> unvisited{{path, entry->id}};
+  for (; !unvisited.empty(); unvisited.pop_front()) {
+    const NamedDirectory next = unvisited.front();
+    if (auto visited = visit(open, next, files, unvisited); !visited) return fail(visited.error());
+  }
+  return files;
+}
+
+}  // namespace cairn

@@ -1,0 +1,160 @@
+#include "store/directories/record_log.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/check.h"
+#include "base/parallel.h"
+#include "store/format/keys.h"
+
+namespace cairn {
+
+namespace {
+
+// How many records of one directory are asked for at once.
+constexpr size_t kFetchWidth = 8;
+
+bool is_expired(const Entry& entry, Nanos now, uint64_t keep_seconds) {
+  if (!entry.deleted || entry.move) return false;
+  const Nanos age = now - *entry.deleted;
+  return age > 0 && static_cast<uint64_t>(age) / 1'000'000'000 >= keep_seconds;
+}
+
+std::array<std::byte, 16> random_commit_id(Random& random) {
+  std::array<std::byte, 16> id;
+  store_le(random.next_u64(), id.data());
+  store_le(random.next_u64(), id.data() + 8);
+  return id;
+}
+
+}  // namespace
+
+void LoggedState::apply(const Record& record, uint64_t object_bytes) {
+  const bool is_snapshot = record.snapshot == record.number;
+  check(record.number == number + 1 || (is_snapshot && record.number > number), "records are applied in order");
+  apply_record(record, state);
+  if (is_snapshot) moves.clear();
+  for (const auto& [name, entry] : record.changes) {
+    if (entry && entry->move) {
+      moves.insert(name);
+    } else {
+      moves.erase(name);
+    }
+  }
+  number = record.number;
+  snapshot = record.snapshot;
+  snapshot_bytes = is_snapshot ? object_bytes : snapshot_bytes;
+  delta_bytes = is_snapshot ? 0 : delta_bytes + object_bytes;
+}
+
+Result<RecordNumber> RecordLog::newest(const RequestContext& context) const {
+  const auto page = environment_.objects.list(keys::directory(directory_), {}, 1, context);
+  if (!page) return fail(page.error().in(fmt::format("list directory {:016x}", directory_)));
+  if (page->objects.empty()) return fail(Errc::not_found, "directory {:016x} has no records", directory_);
+  EntryId id = 0;
+  RecordNumber number = 0;
+  if (!keys::parse_record(page->objects.front().key, &id, &number)) {
+    return fail(Errc::corrupt, "'{}' is no record's key", page->objects.front().key);
+  }
+  return number;
+}
+
+Result<RecordObject> RecordLog::fetch(RecordNumber number, const RequestContext& context) const {
+  auto bytes = environment_.objects.get(keys::record(directory_, number), {}, context);
+  if (!bytes) return fail(bytes.error().in(fmt::format("record {} of directory {:016x}", number, directory_)));
+  return RecordObject{number, std::move(*bytes)};
+}
+
+Result<std::vector<RecordObject>> RecordLog::fetch_range(RecordNumber first, RecordNumber end,
+                                                         const RequestContext& context) const {
+  std::vector<std::optional<Result<RecordObject>>> fetched(first < end ? end - first : 0);
+  run_in_parallel(environment_.io, fetched.size(), kFetchWidth - 1,
+                  [&](size_t i) { fetched[i] = fetch(first + i, context); });
+  std::vector<RecordObject> records;
+  for (auto& object : fetched) {
+    if (!*object) return fail(std::move(*object).error());
+    records.push_back(std::move(**object));
+  }
+  return records;
+}
+
+Result<std::vector<RecordObject>> RecordLog::fetch_since(RecordNumber known, const RequestContext& context) const {
+  const auto last = newest(context);
+  if (!last) return fail(last.error());
+  if (*last <= known) return std::vector<RecordObject>();
+  auto last_object = fetch(*last, context);
+  if (!last_object) return fail(last_object.error());
+  const auto snapshot = snapshot_of_record(last_object->bytes.view(), directory_, *last);
+  if (!snapshot) return fail(snapshot.error());
+  auto records = fetch_range(std::max(*snapshot, known + 1), *last, context);
+  if (!records) return fail(records.error());
+  records->push_back(std::move(*last_object));
+  return records;
+}
+
+Result<Record> RecordLog::decode(const RecordObject& object, const LoggedState& base) const {
+  auto record =
+      decode_record(object.bytes.view(), directory_, object.number, base.state, environment_.format.chunk_size);
+  if (!record) {
+    if (record.error().code() == Errc::corrupt) ++environment_.counters.corrupt_objects;
+    return record;
+  }
+  const bool is_snapshot = record->snapshot == record->number;
+  if (!is_snapshot && (record->number != base.number + 1 || record->snapshot != base.snapshot)) {
+    return fail(Errc::corrupt,
+                "record {} of directory {:016x} builds on snapshot {}, found after record {} of snapshot {}",
+                record->number, directory_, record->snapshot, base.number, base.snapshot);
+  }
+  return record;
+}
+
+Record RecordLog::next_delta(const LoggedState& base, const DirectoryEdit& edit) const {
+  Record record;
+  record.directory = directory_;
+  record.number = base.number + 1;
+  record.snapshot = base.snapshot;
+  record.commit = random_commit_id(environment_.random);
+  record.time = environment_.clock.wall_now();
+  record.host = environment_.options.host;
+  record.attributes = edit.changed_attributes();
+  record.changes = edit.changes();
+  record.removed = edit.removed();
+  return record;
+}
+
+void RecordLog::make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit) const {
+  DirectoryState state = base.state;
+  edit.apply_to(state);
+  const uint64_t keep_seconds = environment_.format.keep_deleted_seconds;
+  std::erase_if(state.entries, [&](const auto& named) { return is_expired(*named.second, record.time, keep_seconds); });
+  record.snapshot = record.number;
+  record.attributes = std::move(state.attributes);
+  record.changes = std::move(state.entries);
+}
+
+Result<Buffer> RecordLog::encode(const Record& record, const LoggedState& base) const {
+  return encode_record(record, base.state, environment_.format.chunk_size);
+}
+
+Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const DirectoryEdit& edit) const {
+  Record record = next_delta(base, edit);
+  if (base.snapshot != 0 && record.number - base.snapshot < kRecordsPerSnapshot) {
+    auto delta = encode(record, base);
+    if (!delta) return fail(delta.error());
+    const bool outweighs = base.delta_bytes + delta->size() > base.snapshot_bytes;
+    if (!outweighs) return EncodedRecord{std::move(record), std::move(*delta)};
+  }
+  make_snapshot(record, base, edit);
+  auto snapshot = encode(record, base);
+  if (!snapshot) return fail(snapshot.error());
+  return EncodedRecord{std::move(record), std::move(*snapshot)};
+}
+
+Result<void> RecordLog::put(const EncodedRecord& encoded, const RequestContext& context) const {
+  const auto put = environment_.objects.put_if_absent(keys::record(directory_, encoded.record.number),
+                                                      encoded.object.view(), context);
+  if (put) return {};
+  return fail(put.error().in(fmt::format("record {} of directory {:016x}", encoded.record.number, directory_)));
+}
+
+}  // namespace cairn

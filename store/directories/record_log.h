@@ -1,0 +1,74 @@
+// The records of one directory, as objects in the store.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/directories/directory_edit.h"
+#include "store/environment.h"
+#include "store/format/record.h"
+
+namespace cairn {
+
+// A directory as of one record, and what a writer of the next one needs to know.
+struct LoggedState {
+  DirectoryState state;
+  RecordNumber number = 0;      // of the last record applied; 0: none yet
+  RecordNumber snapshot = 0;    // the newest snapshot at or before it
+  uint64_t snapshot_bytes = 0;  // the size of that snapshot's object
+  uint64_t delta_bytes = 0;     // of the records since, together
+  std::set<std::string> moves;  // names whose entries carry a Move
+
+  // `record` is the next one, or any later snapshot; its object was `object_bytes` long.
+  void apply(const Record& record, uint64_t object_bytes);
+};
+
+struct RecordObject {
+  RecordNumber number = 0;
+  Buffer bytes;
+};
+
+struct EncodedRecord {
+  Record record;
+  Buffer object;
+};
+
+// Thread-safety: immutable. Ownership: borrows the environment. Failures: those of ObjectStore, and corrupt.
+class RecordLog {
+ public:
+  RecordLog(StoreEnvironment& environment, EntryId directory) : environment_(environment), directory_(directory) {}
+
+  [[nodiscard]] EntryId directory() const { return directory_; }
+
+  // The records that lead from record `known` (0: from nothing) to the newest one: those that follow it, or, where that
+  // is shorter, those from the newest snapshot on. One listing, then the records, several at a time.
+  // Failures: not_found (the directory has no records).
+  [[nodiscard]] Result<std::vector<RecordObject>> fetch_since(RecordNumber known, const RequestContext& context) const;
+  // Failures: not_found (there is no such record, yet).
+  [[nodiscard]] Result<RecordObject> fetch(RecordNumber number, const RequestContext& context) const;
+  // What `object`, which follows `base` or is a snapshot, says.
+  [[nodiscard]] Result<Record> decode(const RecordObject& object, const LoggedState& base) const;
+
+  // The record after `base` that makes `edit`'s changes: a snapshot if it is time for one, which is also when deleted
+  // names past their retention are dropped.
+  [[nodiscard]] Result<EncodedRecord> encode_next(const LoggedState& base, const DirectoryEdit& edit) const;
+  // The one atomic step there is. Failures: already_exists (somebody's record, or this very one put before).
+  [[nodiscard]] Result<void> put(const EncodedRecord& encoded, const RequestContext& context) const;
+
+ private:
+  [[nodiscard]] Result<RecordNumber> newest(const RequestContext& context) const;
+  [[nodiscard]] Result<std::vector<RecordObject>> fetch_range(RecordNumber first, RecordNumber end,
+                                                              const RequestContext& context) const;
+  [[nodiscard]] Record next_delta(const LoggedState& base, const DirectoryEdit& edit) const;
+  void make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit) const;
+  [[nodiscard]] Result<Buffer> encode(const Record& record, const LoggedState& base) const;
+
+  StoreEnvironment& environment_;
+  const EntryId directory_;
+};
+
+// A snapshot comes at least this often, so that nobody ever reads more records than this to load a directory.
+inline constexpr RecordNumber kRecordsPerSnapshot = 64;
+
+}  // namespace cairn

@@ -1,0 +1,215 @@
+// rename(2), within one directory and between two.
+#include "base/log.h"
+#include "base/posix_error.h"
+#include "store/directories/move.h"
+#include "store/directories/namespace.h"
+
+namespace cairn {
+
+namespace {
+
+// What a rename's mutations capture.
+struct Renaming {
+  std::string from;
+  std::string to;
+  RenameMode mode = RenameMode::replace;
+  std::optional<EntryId> sealed;  // an empty directory that may be replaced
+  Nanos now = 0;
+  size_t keep_versions = 0;
+};
+
+Result<void> check_kinds(const Entry& source, const Entry& target) {
+  const bool moves_directory = source.kind == Kind::directory;
+  const bool meets_directory = target.kind == Kind::directory;
+  if (moves_directory && !meets_directory) return fail_posix(ENOTDIR, "a directory cannot replace what is none");
+  if (!moves_directory && meets_directory) return fail_posix(EISDIR, "a directory can be replaced by a directory only");
+  return {};
+}
+
+// Whether `source` may take the name under which `target` (or nullptr) stands.
+Result<void> check_target(const Entry& source, const EntryPtr& target, const Renaming& renaming) {
+  if (!target) return {};
+  if (renaming.mode == RenameMode::no_replace) return fail_posix(EEXIST, "'{}' exists", renaming.to);
+  if (auto fits = check_kinds(source, *target); !fits) return fits;
+  if (target->kind == Kind::directory && renaming.sealed != target->id) {
+    return fail(Errc::conflict, "'{}' has become another directory", renaming.to);
+  }
+  return {};
+}
+
+// `source` under a name where `occupant` (live, deleted or nullptr) left its history: that goes in front.
+Entry settled(const Entry& source, const EntryPtr& occupant, const Renaming& renaming) {
+  Entry entry = source;
+  if (entry.kind != Kind::directory) entry.attributes.ctime = renaming.now;
+  if (!occupant || occupant->versions.empty()) return entry;
+  return entry.over(*occupant, renaming.keep_versions);
+}
+
+Result<void> swap_names(DirectoryEdit& edit, const Renaming& renaming) {
+  const EntryPtr one = edit.find(renaming.from);
+  const EntryPtr other = edit.find(renaming.to);
+  if (!one || !other) return fail_posix(ENOENT, "no entry '{}'", one ? renaming.to : renaming.from);
+  if (one->id == other->id) return {};
+  edit.put(renaming.from, *other);
+  edit.put(renaming.to, *one);
+  edit.touch(renaming.now);
+  return {};
+}
+
+Result<void> change_name(DirectoryEdit& edit, const Renaming& renaming) {
+  const EntryPtr source = edit.find(renaming.from);
+  if (!source) return fail_posix(ENOENT, "no entry '{}'", renaming.from);
+  const EntryPtr occupant = edit.find_any(renaming.to);
+  const EntryPtr target = edit.find(renaming.to);
+  const bool same_entry = target && target->id == source->id;
+  if (same_entry && renaming.mode == RenameMode::replace) return {};
+  if (auto free = check_target(*source, target, renaming); !free) return free;
+  if (occupant && occupant->move) return fail(Errc::conflict, "'{}' has just moved here", renaming.to);
+  edit.put(renaming.to, settled(*source, occupant, renaming));
+  edit.forget(renaming.from);
+  edit.touch(renaming.now);
+  return {};
+}
+
+// The first half of a rename between directories: `source`, of directory `origin`, appears under its new name.
+Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, const Renaming& renaming) {
+  const EntryPtr occupant = edit.find_any(renaming.to);
+  const EntryPtr target = edit.find(renaming.to);
+  const bool same_entry = target && target->id == source.id;
+  if (same_entry || (occupant && occupant->move)) {
+    return fail(Errc::conflict, "'{}' has just moved here", renaming.to);
+  }
+  Move move{.directory = origin, .name = renaming.from, .replacement = nullptr};
+  if (renaming.mode == RenameMode::exchange) {
+    if (!target) return fail_posix(ENOENT, "no entry '{}'", renaming.to);
+    move.replacement = target;
+    Entry entry = source;
+    entry.move = std::move(move);
+    edit.put(renaming.to, std::move(entry));
+  } else {
+    if (auto free = check_target(source, target, renaming); !free) return free;
+    Entry entry = settled(source, occupant, renaming);
+    entry.move = std::move(move);
+    edit.put(renaming.to, std::move(entry));
+  }
+  edit.touch(renaming.now);
+  return {};
+}
+
+bool is_conflict(const Result<void>& result) { return !result && result.error().code() == Errc::conflict; }
+
+}  // namespace
+
+Result<void> Namespace::rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context) {
+  if (!is_valid_name(from.name) || !is_valid_name(to.name)) {
+    return fail_posix(EINVAL, "'{}' or '{}' cannot be a name", from.name, to.name);
+  }
+  const bool within = from.directory->id() == to.directory->id();
+  auto renamed = within ? rename_within(from, to.name, mode, context) : rename_across(from, to, mode, context);
+  if (renamed) return renamed;
+  return fail(renamed.error().in(fmt::format("rename '{}' to '{}'", from.name, to.name)));
+}
+
+// What has to happen elsewhere before `source` may take the name: a move that ended there is completed, an empty
+// directory that stands there is sealed. The directory that may be replaced.
+Result<std::optional<EntryId>> Namespace::make_way(const Place& to, const Entry& source, RenameMode mode,
+                                                   const RequestContext& context) {
+  if (auto finished = finish_move(*to.directory, to.name, context); !finished) return fail(finished.error());
+  const EntryPtr target = to.directory->find(to.name);
+  if (!target || target->id == source.id || target->kind != Kind::directory || mode == RenameMode::exchange) {
+    return std::nullopt;
+  }
+  if (mode == RenameMode::no_replace) {
+    (void)open_child(*to.directory, to.name, context);  // frees the name if nothing stands behind it
+    return std::nullopt;
+  }
+  if (auto fits = check_kinds(source, *target); !fits) return fail(fits.error());
+  if (auto sealed = seal(target->id, context); !sealed) return fail(sealed.error());
+  return target->id;
+}
+
+Result<void> Namespace::rename_within(const Place& from, const std::string& to, RenameMode mode,
+                                      const RequestContext& context) {
+  const auto change = mode == RenameMode::exchange ? swap_names : change_name;
+  Renaming renaming{.from = from.name,
+                    .to = to,
+                    .mode = mode,
+                    .sealed = {},
+                    .now = environment_.clock.wall_now(),
+                    .keep_versions = environment_.format.keep_versions};
+  while (true) {
+    const EntryPtr source = from.directory->find(from.name);
+    if (!source) return fail_posix(ENOENT, "no entry '{}'", from.name);
+    auto sealed = make_way({from.directory, to}, *source, mode, context);
+    if (!sealed) return fail(sealed.error());
+    renaming.sealed = *sealed;
+    auto renamed = from.directory->commit([=](DirectoryEdit& edit) { return change(edit, renaming); }, context);
+    if (!is_conflict(renamed)) return renamed;
+  }
+}
+
+// The entry to move, as the store has it now: the second half recognises it by being the very same object.
+Result<EntryPtr> Namespace::committed_source(const Place& from, const RequestContext& context) {
+  if (auto flushed = from.directory->flush(context); !flushed) return fail(flushed.error());
+  if (auto fresh = from.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fail(fresh.error());
+  if (auto finished = finish_move(*from.directory, from.name, context); !finished) return fail(finished.error());
+  EntryPtr source = from.directory->find_committed(from.name);
+  if (!source || source->deleted) return fail_posix(ENOENT, "no entry '{}'", from.name);
+  return source;
+}
+
+Result<void> Namespace::rename_across(const Place& from, const Place& to, RenameMode mode,
+                                      const RequestContext& context) {
+  Renaming renaming{.from = from.name,
+                    .to = to.name,
+                    .mode = mode,
+                    .sealed = {},
+                    .now = environment_.clock.wall_now(),
+                    .keep_versions = environment_.format.keep_versions};
+  while (true) {
+    const auto source = committed_source(from, context);
+    if (!source) return fail(source.error());
+    if (auto fresh = to.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
+    const EntryPtr target = to.directory->find(to.name);
+    const bool into_itself = (*source)->id == to.directory->id() ||
+                             (mode == RenameMode::exchange && target && target->id == from.directory->id());
+    if (into_itself) return fail_posix(EINVAL, "a directory cannot move into itself");
+    auto sealed = make_way(to, **source, mode, context);
+    if (!sealed) return fail(sealed.error());
+    if (target && target->id == (*source)->id) {  // on its way already, and make_way has seen it through
+      return mode == RenameMode::no_replace ? fail_posix(EEXIST, "'{}' exists", to.name) : Result<void>();
+    }
+    renaming.sealed = *sealed;
+    auto arrived = to.directory->commit([=, entry = *source, origin = from.directory->id()](
+                                            DirectoryEdit& edit) { return arrive(edit, *entry, origin, renaming); },
+                                        context);
+    if (arrived) return depart(from, to, *source, context);
+    if (!is_conflict(arrived)) return arrived;
+  }
+}
+
+// The target's record is in the store, so the rename has happened. What is left is completed now if possible, and
+// otherwise in the background, or by whoever loads the target next.
+Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPtr& source,
+                               const RequestContext& context) {
+  const EntryPtr arrived = to.directory->find_committed(to.name);
+  const bool still_marked = arrived && arrived->id == source->id && arrived->move;
+  if (!still_marked) {  // another host was faster, or the entry has moved on with its mark
+    committer_->add(to.directory, environment_.clock.steady_now());
+    return {};
+  }
+  const Mutation departure = leave(from.name, source, arrived->move->replacement, environment_.clock.wall_now());
+  const auto departed = from.directory->commit(departure, context);
+  if (departed) {
+    const auto cleared = to.directory->commit_soon(clear_mark(to.name, source->id, *arrived->move));
+    if (!cleared) committer_->add(to.directory, environment_.clock.steady_now());
+    return {};
+  }
+  if (is_conflict(departed) && finish_move(*to.directory, to.name, context)) return {};
+  log::warning("'{}' has moved to '{}', its old name goes later: {}", from.name, to.name, departed.error().to_string());
+  (void)from.directory->commit_soon(departure);
+  committer_->add(to.directory, environment_.clock.steady_now());
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,101 @@
+#include "store/drafts/draft.h"
+
+#include <limits>
+#include <utility>
+
+#include "store/drafts/draft_description.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint64_t kMaxFileBytes = std::numeric_limits<int64_t>::max();
+constexpr uint64_t kToTheEnd = std::numeric_limits<uint64_t>::max();
+
+Result<void> check_range(uint64_t offset, uint64_t length) {
+  if (offset <= kMaxFileBytes && length <= kMaxFileBytes - offset) return {};
+  return fail(Errc::invalid_argument, "{} bytes at {} end past the largest file", length, offset);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Draft>> Draft::open(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
+                                           std::shared_ptr<FileReader> base) {
+  auto staging = environment.staging.create();
+  if (!staging) return fail(std::move(staging).error());
+  const DraftLayout layout(base ? base->size_bytes() : 0);
+  return std::unique_ptr<Draft>(new Draft(environment, reader, writer, std::move(*staging), std::move(base), layout));
+}
+
+Draft::Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
+             std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, DraftLayout layout)
+    : environment_(environment),
+      reader_(reader),
+      writer_(writer),
+      bytes_(std::move(staging), std::move(base), std::move(layout)),
+      chunks_(environment, writer),
+      stream_(environment, bytes_, chunks_) {
+  if (bytes_.base() != nullptr) writer_.remember(bytes_.base()->manifest());
+}
+
+Result<size_t> Draft::read(uint64_t offset, MutableByteView out, const RequestContext& context) {
+  return bytes_.read(offset, out, context);
+}
+
+Result<void> Draft::write(uint64_t offset, ByteView bytes) {
+  if (auto fits = check_range(offset, bytes.size()); !fits) return fits;
+  auto written = bytes_.write(offset, bytes);
+  // Also after a failure: part of the bytes may have taken the place of what was staged before.
+  changed(offset, offset + bytes.size());
+  stream_.written(offset);
+  return written;
+}
+
+Result<void> Draft::truncate(uint64_t size_bytes) {
+  if (auto fits = check_range(0, size_bytes); !fits) return fits;
+  auto truncated = bytes_.truncate(size_bytes);
+  if (!truncated) return fail(std::move(truncated).error());
+  if (!*truncated) return {};
+  stream_.cut(size_bytes);
+  changed(size_bytes, kToTheEnd);
+  return {};
+}
+
+Result<void> Draft::punch(uint64_t offset, uint64_t length) {
+  if (auto fits = check_range(offset, length); !fits) return fits;
+  bytes_.punch(offset, length);
+  stream_.cut(offset);
+  changed(offset, offset + length);
+  return {};
+}
+
+Result<void> Draft::allocate(uint64_t offset, uint64_t length, bool keep_size) {
+  if (auto fits = check_range(offset, length); !fits) return fits;
+  if (auto reserved = bytes_.reserve(offset, length); !reserved) return reserved;
+  return keep_size || offset + length <= size_bytes() ? Result<void>() : truncate(offset + length);
+}
+
+Result<SealedContent> Draft::seal(const RequestContext& context) {
+  auto turn = sealing_.take(context);
+  if (!turn) return fail(std::move(turn).error());
+  const uint64_t changes = changes_;
+  auto sealed = DraftSeal({environment_, reader_, writer_, bytes_, chunks_}, context).run();
+  if (!sealed) return sealed;
+  chunks_.all_published();
+  sealed_changes_ = changes;
+  return sealed;
+}
+
+Result<void> Draft::keep(const std::string& identity) {
+  const DraftLayout layout = bytes_.layout();
+  const FileReader* base = bytes_.base();
+  return bytes_.staging().keep(
+      describe_draft({identity, layout, base ? base->version() : nullptr}, environment_.format.chunk_size));
+}
+
+void Draft::changed(uint64_t begin, uint64_t end) {
+  chunks_.forget(begin, end);
+  ++changes_;
+}
+
+}  // namespace cairn

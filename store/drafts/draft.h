@@ -1,0 +1,95 @@
+// The next version of a file, while it is being written.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/turn.h"
+#include "store/chunks/chunk_writer.h"
+#include "store/drafts/draft_bytes.h"
+#include "store/drafts/draft_chunks.h"
+#include "store/drafts/draft_seal.h"
+#include "store/drafts/draft_stream.h"
+#include "store/reading/file_reader.h"
+
+namespace cairn {
+
+// A base version with staged writes on top: ranges never written are read from the base, so that changing one byte of
+// a 100 GB file costs one chunk. Chunks that a sequential writer has left behind are sent while it goes on writing;
+// writing never waits for that. See docs/decisions/0004-drafts-over-a-base.md.
+//
+// Thread-safety: all methods may be called from any thread. No lock is held over a remote call.
+// Failures: no_space (local disk; the bytes before it are intact), invalid_argument (an offset past 2^63), those of
+//   ChunkReader and ChunkWriter.
+// Durability: seal() returns once every chunk and the manifest are in the store. keep() makes the unsent rest durable
+//   on this machine.
+class Draft {
+ public:
+  // `base` nullptr: an empty file.
+  static Result<std::unique_ptr<Draft>> open(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
+                                             std::shared_ptr<FileReader> base);
+  // Cancels what is being sent and waits for its end. Unsealed writes are gone, unless they were kept.
+  ~Draft() = default;
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+
+  Result<size_t> read(uint64_t offset, MutableByteView out, const RequestContext& context);
+  Result<void> write(uint64_t offset, ByteView bytes);
+  // ftruncate(2): what lies past a shorter size is gone, also from the base; past a longer one are zeros.
+  Result<void> truncate(uint64_t size_bytes);
+  // Zeros in place of what was there, reported as a hole (FALLOC_FL_PUNCH_HOLE / ZERO_RANGE). Does not change the size.
+  Result<void> punch(uint64_t offset, uint64_t length);
+  // Reserves local disk for a write to come, extending the file unless `keep_size`.
+  Result<void> allocate(uint64_t offset, uint64_t length, bool keep_size);
+  [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset) const { return bytes_.seek_data(offset); }
+  [[nodiscard]] std::optional<uint64_t> seek_hole(uint64_t offset) const { return bytes_.seek_hole(offset); }
+
+  [[nodiscard]] uint64_t size_bytes() const { return bytes_.size_bytes(); }
+  // An upper bound of what SEEK_DATA finds: st_blocks.
+  [[nodiscard]] uint64_t data_bytes() const { return bytes_.data_bytes(); }
+  // Changed since it was opened or last sealed.
+  [[nodiscard]] bool dirty() const { return changes_ != sealed_changes_; }
+
+  // Waits for the chunks under way, stores the rest and the manifest. A write that runs at the same time may be part of
+  // it or not, and leaves the draft dirty. After an error the draft is as dirty as before and seal may be called again:
+  // what was stored meanwhile is not stored twice.
+  Result<SealedContent> seal(const RequestContext& context);
+
+  // Makes the draft survive this process. `identity` is the caller's, given back by recover_drafts().
+  Result<void> keep(const std::string& identity);
+  // The bytes are published: nothing is left to keep.
+  void release() { bytes_.staging().release(); }
+
+ private:
+  friend class DraftRecovery;
+  Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer, std::unique_ptr<StagingFile> staging,
+        std::shared_ptr<FileReader> base, DraftLayout layout);
+
+  // The bytes of [begin, end) are not what they were.
+  void changed(uint64_t begin, uint64_t end);
+
+  StoreEnvironment& environment_;
+  ChunkReader& reader_;
+  ChunkWriter& writer_;
+  DraftBytes bytes_;
+  DraftChunks chunks_;
+  DraftStream stream_;  // after what it uses
+  Turn sealing_;
+  std::atomic<uint64_t> changes_{0};
+  std::atomic<uint64_t> sealed_changes_{0};
+};
+
+// What an earlier process kept, open again and dirty.
+struct RecoveredDraft {
+  std::string identity;
+  std::unique_ptr<Draft> draft;
+};
+// Called once, at start. A staging file whose description does not check or whose base cannot be opened now stays kept
+// for the next start, and is logged. Failures: those of StagingArea::take_kept.
+Result<std::vector<RecoveredDraft>> recover_drafts(StoreEnvironment& environment, ChunkReader& reader,
+                                                   ChunkWriter& writer, const RequestContext& context);
+
+}  // namespace cairn

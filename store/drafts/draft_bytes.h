@@ -1,0 +1,53 @@
+// The bytes of a draft: a staging file over a base version.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+
+#include "cache/staging_area.h"
+#include "store/drafts/draft_layout.h"
+
+namespace cairn {
+
+// Thread-safety: all methods may be called from any thread. A read that runs beside a write or a truncate sees the
+//   bytes before or after it, page by page.
+// Failures: those of FileReader (base), io, no_space (what was there before is intact).
+class DraftBytes {
+ public:
+  // `base` nullptr: the layout has no base.
+  DraftBytes(std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, DraftLayout layout)
+      : staging_(std::move(staging)), base_(std::move(base)), layout_(std::move(layout)) {}
+
+  Result<size_t> read(uint64_t offset, MutableByteView out, const RequestContext& context) const;
+  Result<void> write(uint64_t offset, ByteView bytes);
+  // True if the size changed.
+  Result<bool> truncate(uint64_t size_bytes);
+  void punch(uint64_t offset, uint64_t length);
+  // Disk for a write to come; where the disk cannot promise that, nothing.
+  Result<void> reserve(uint64_t offset, uint64_t length);
+
+  [[nodiscard]] DraftLayout layout() const;
+  [[nodiscard]] uint64_t size_bytes() const;
+  [[nodiscard]] uint64_t staged_prefix() const;
+  // How many bytes are no holes, at most: what is staged over the base's data counts twice.
+  [[nodiscard]] uint64_t data_bytes() const;
+  [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset) const;
+  [[nodiscard]] std::optional<uint64_t> seek_hole(uint64_t offset) const;
+
+  [[nodiscard]] const FileReader* base() const { return base_.get(); }
+  [[nodiscard]] StagingFile& staging() { return *staging_; }
+
+ private:
+  Result<void> read_piece(const DraftLayout::Piece& piece, MutableByteView out, const RequestContext& context) const;
+
+  const std::unique_ptr<StagingFile> staging_;
+  const std::shared_ptr<FileReader> base_;
+  // Writers share it while they write to the staging file; whoever takes bytes away has it alone, so that no write is
+  // recorded in the layout whose bytes a truncate has just cut off. Taken before mutex_.
+  mutable std::shared_mutex disk_;
+  mutable std::mutex mutex_;
+  DraftLayout layout_;  // guarded by mutex_
+};
+
+}  // namespace cairn

@@ -1,0 +1,69 @@
+// The chunks of one draft that are stored already or on their way.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include "store/chunks/chunk_writer.h"
+#include "store/segments/segment_plan.h"
+
+namespace cairn {
+
+// Remembers what became of each cut of the draft for as long as its bytes stay the same, so that nothing is read, let
+// alone sent, twice: neither what a sequential writer has left behind when the draft is sealed, nor what was sealed
+// before when it is sealed again.
+//
+// Thread-safety: all methods may be called from any thread.
+class DraftChunks {
+ public:
+  // Enough to keep the pools and a distant store busy, few enough for many drafts to share the memory budget.
+  static constexpr size_t kMaxUnderWay = 8;
+
+  struct Chunk;
+  using ChunkPtr = std::shared_ptr<Chunk>;
+
+  DraftChunks(StoreEnvironment& environment, ChunkWriter& writer) : environment_(environment), writer_(writer) {}
+  // Cancels what is under way and waits for its end.
+  ~DraftChunks();
+  DraftChunks(const DraftChunks&) = delete;
+  DraftChunks& operator=(const DraftChunks&) = delete;
+
+  // The chunk for exactly this cut, stored or under way; nullptr if there is none.
+  [[nodiscard]] ChunkPtr find(const PlannedChunk& cut) const;
+
+  // The same, begun if there is none: then `second` is true, and one of send() or give_up() must follow. To be called
+  // before the bytes are read, so that a change of them meanwhile is noticed.
+  std::pair<ChunkPtr, bool> find_or_begin(const PlannedChunk& cut);
+  // Stores the bytes, unless they are all zeros: those become a hole. `lease` covers ChunkWriter::lease_bytes().
+  void send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease);
+  void give_up(const ChunkPtr& chunk, Error why);
+
+  [[nodiscard]] bool has_room() const;
+  // Waits until fewer than kMaxUnderWay are under way. Failures: cancelled, deadline_exceeded.
+  Result<void> wait_for_room(const RequestContext& context);
+  // What became of it; nullopt for a hole. Failures: why it could not be stored, cancelled, deadline_exceeded.
+  Result<std::optional<StoredChunk>> wait(const ChunkPtr& chunk, const RequestContext& context);
+
+  // The bytes of [begin, end) have changed.
+  void forget(uint64_t begin, uint64_t end);
+  // A version lists them all: from now on they count as shared.
+  void all_published();
+
+ private:
+  void settle(const ChunkPtr& chunk, Result<std::optional<StoredChunk>> outcome);
+
+  StoreEnvironment& environment_;
+  ChunkWriter& writer_;
+  std::stop_source stop_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any settled_;
+  std::map<uint64_t, ChunkPtr> chunks_;  // guarded by mutex_; by offset, not overlapping with a change since
+  size_t under_way_ = 0;                 // guarded by mutex_
+};
+
+}  // namespace cairn

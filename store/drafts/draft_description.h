@@ -1,0 +1,22 @@
+// A kept draft's description: what its staging file alone does not say.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "store/drafts/draft_layout.h"
+
+namespace cairn {
+
+struct DraftDescription {
+  std::string identity;  // the caller's
+  DraftLayout layout;
+  VersionPtr base;  // nullptr: none
+};
+
+// JSON, for this machine only: read by later versions of this program, not part of the store's format.
+std::string describe_draft(const DraftDescription& description, uint32_t chunk_size);
+// Failures: corrupt.
+Result<DraftDescription> parse_draft(std::string_view json, uint32_t chunk_size);
+
+}  // namespace cairn

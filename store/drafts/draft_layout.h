@@ -1,0 +1,73 @@
+// Which bytes of a draft come from where.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "store/reading/file_reader.h"
+
+namespace cairn {
+
+// A draft is a base version with writes on top: each byte is staged (in the staging file, at the same offset), a zero
+// that was made on purpose, or the base's, up to where the base was cut. All else reads as zeros.
+// A value: copy it to look at a draft as it was at one moment. Thread-safety: none.
+class DraftLayout {
+ public:
+  enum class Source { staged, base, zeros };
+  // A stretch with one source.
+  struct Piece {
+    uint64_t offset = 0;
+    uint64_t length = 0;
+    Source source = Source::zeros;
+    [[nodiscard]] uint64_t end() const { return offset + length; }
+  };
+  // What was written or punched over the base: start -> end and kind.
+  struct Extent {
+    uint64_t end = 0;
+    bool staged = false;
+    bool operator==(const Extent&) const = default;
+  };
+  using Extents = std::map<uint64_t, Extent>;
+
+  DraftLayout() = default;
+  explicit DraftLayout(uint64_t base_bytes) : size_(base_bytes), base_limit_(base_bytes) {}
+  // As kept by an earlier process.
+  DraftLayout(uint64_t size_bytes, uint64_t base_limit, Extents extents)
+      : size_(size_bytes), base_limit_(base_limit), extents_(std::move(extents)) {}
+
+  void write(uint64_t offset, uint64_t length);
+  void truncate(uint64_t size_bytes);
+  // Within the size; what lies past it is ignored.
+  void punch(uint64_t offset, uint64_t length);
+
+  [[nodiscard]] uint64_t size_bytes() const { return size_; }
+  [[nodiscard]] uint64_t base_limit() const { return base_limit_; }
+  [[nodiscard]] const Extents& extents() const { return extents_; }
+
+  // The longest piece that starts at `offset` (< size_bytes()).
+  [[nodiscard]] Piece piece_at(uint64_t offset) const;
+  // All of [offset, end) has this source; `end` <= size_bytes().
+  [[nodiscard]] bool is_all(Source source, uint64_t offset, uint64_t end) const;
+  // Any of [offset, end) has this source.
+  [[nodiscard]] bool has_any(Source source, uint64_t offset, uint64_t end) const;
+  // How many bytes from the start on are staged without a gap.
+  [[nodiscard]] uint64_t staged_prefix() const;
+  [[nodiscard]] uint64_t staged_bytes() const;
+
+  // As lseek(2); `base` is nullptr for a new file.
+  [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset, const FileReader* base) const;
+  [[nodiscard]] std::optional<uint64_t> seek_hole(uint64_t offset, const FileReader* base) const;
+
+ private:
+  // The first extent that ends after `offset`.
+  [[nodiscard]] Extents::const_iterator extent_after(uint64_t offset) const;
+  void assign(uint64_t begin, uint64_t end, bool staged);
+  void erase(uint64_t begin, uint64_t end);
+
+  uint64_t size_ = 0;
+  uint64_t base_limit_ = 0;  // <= size_; the base's bytes from here on are gone
+  Extents extents_;          // not overlapping, equal neighbours joined
+};
+
+}  // namespace cairn

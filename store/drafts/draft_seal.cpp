@@ -1,0 +1,177 @@
+#include "store/drafts/draft_seal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/chunks/manifest_objects.h"
+#include "store/format/record.h"
+
+namespace cairn {
+
+namespace {
+
+// How many chunks of the base are on their way while one is waited for.
+constexpr size_t kBaseFetchesAhead = 4;
+
+}  // namespace
+
+DraftSeal::DraftSeal(const Parts& parts, const RequestContext& context)
+    : parts_(parts), context_(context.with_cause(Cause::write_back)), layout_(parts.bytes.layout()) {}
+
+Result<SealedContent> DraftSeal::run() {
+  return layout_.size_bytes() <= kMaxInlineBytes ? seal_inline() : seal_chunks();
+}
+
+Result<SealedContent> DraftSeal::seal_inline() {
+  Buffer content(layout_.size_bytes());
+  auto count = read(0, content.mutable_view());
+  if (!count) return fail(std::move(count).error());
+  SealedContent sealed;
+  sealed.size_bytes = content.size();
+  sealed.content = std::make_shared<const Buffer>(std::move(content));
+  return sealed;
+}
+
+Result<SealedContent> DraftSeal::seal_chunks() {
+  const auto source = [this](uint64_t offset, MutableByteView out) { return read(offset, out); };
+  auto plan = plan_segments(source, layout_.size_bytes(), true, parts_.environment.format.chunk_size);
+  if (!plan) return fail(plan.error().in("find the tensors"));
+  list_slots(*plan);
+  if (auto stored = store_unread(); !stored) return fail(std::move(stored).error());
+  return collect();
+}
+
+// As DraftBytes::read, but of the size that is being sealed, whatever a truncate does meanwhile.
+Result<size_t> DraftSeal::read(uint64_t offset, MutableByteView out) const {
+  if (offset >= layout_.size_bytes()) return 0;
+  out = out.first(std::min<uint64_t>(out.size(), layout_.size_bytes() - offset));
+  auto count = parts_.bytes.read(offset, out, context_);
+  if (!count) return count;
+  std::ranges::fill(out.subspan(*count), std::byte{0});
+  return out.size();
+}
+
+void DraftSeal::list_slots(const SegmentPlan& plan) {
+  const uint32_t chunk_size = parts_.environment.format.chunk_size;
+  auto data = layout_.seek_data(0, parts_.bytes.base());
+  while (data) {
+    const PlannedChunk cut = planned_chunk_at(plan, layout_.size_bytes(), chunk_size, *data);
+    Slot& slot = slots_.emplace_back(Slot{cut, Unread{}});
+    if (auto chunk = parts_.chunks.find(cut)) {
+      slot.from = std::move(chunk);
+    } else if (const ChunkRef* ref = unchanged(cut)) {
+      slot.from = *ref;
+    }
+    data = layout_.seek_data(cut.offset + cut.size, parts_.bytes.base());
+  }
+}
+
+// The base's chunk, if it is cut in the same way and nothing was written over it.
+const ChunkRef* DraftSeal::unchanged(const PlannedChunk& cut) const {
+  const uint64_t end = cut.offset + cut.size;
+  if (parts_.bytes.base() == nullptr || !layout_.is_all(DraftLayout::Source::base, cut.offset, end)) return nullptr;
+  const Manifest& base = parts_.bytes.base()->manifest();
+  const size_t index = base.index_at(cut.offset);
+  if (index == base.chunks().size()) return nullptr;
+  const ChunkRef& ref = base.chunks()[index];
+  return ref.offset == cut.offset && ref.size == cut.size ? &ref : nullptr;
+}
+
+bool DraftSeal::needs_base(const PlannedChunk& cut) const {
+  return layout_.has_any(DraftLayout::Source::base, cut.offset, cut.offset + cut.size);
+}
+
+Result<void> DraftSeal::store_unread() {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (!std::holds_alternative<Unread>(slot.from)) continue;
+    start_base_fetches(i);
+    if (auto stored = store(slot); !stored) return stored;
+  }
+  return {};
+}
+
+void DraftSeal::start_base_fetches(size_t from) {
+  if (parts_.bytes.base() == nullptr) return;
+  const Manifest& base = parts_.bytes.base()->manifest();
+  const size_t until = std::min(slots_.size(), from + kBaseFetchesAhead);
+  for (size_t i = from; i < until; ++i) {
+    const PlannedChunk& cut = slots_[i].cut;
+    if (!std::holds_alternative<Unread>(slots_[i].from) || !needs_base(cut)) continue;
+    for (size_t at = base.index_at(cut.offset); at < base.chunks().size(); ++at) {
+      const ChunkRef& ref = base.chunks()[at];
+      if (ref.offset >= cut.offset + cut.size) break;
+      const bool wanted = layout_.has_any(DraftLayout::Source::base, std::max(ref.offset, cut.offset),
+                                          std::min(ref.end(), cut.offset + cut.size));
+      if (wanted && !parts_.reader.is_local(ref)) parts_.reader.prefetch(ref, [](const Result<SharedBuffer>&) {});
+    }
+  }
+}
+
+Result<void> DraftSeal::store(Slot& slot) {
+  if (auto room = parts_.chunks.wait_for_room(context_); !room) return room;
+  // Reading the base may wait for memory while this thread holds some. Only one thread at a time may be in that
+  // position: the memory of all others comes back without their needing more, so its wait ends.
+  Turn::Held turn;
+  if (needs_base(slot.cut)) {
+    auto taken = parts_.writer.gathering().take(context_);
+    if (!taken) return fail(std::move(taken).error());
+    turn = std::move(*taken);
+  }
+  auto lease = parts_.environment.memory.acquire(ChunkWriter::lease_bytes(slot.cut.size), context_);
+  if (!lease) return fail(std::move(lease).error());
+  return store_with(slot, std::move(*lease));
+}
+
+Result<void> DraftSeal::store_with(Slot& slot, MemoryBudget::Lease lease) {
+  auto [chunk, begun] = parts_.chunks.find_or_begin(slot.cut);
+  slot.from = chunk;
+  slot.tried = true;
+  if (!begun) return {};
+  Buffer plain(slot.cut.size);
+  auto count = read(slot.cut.offset, plain.mutable_view());
+  if (!count) {
+    parts_.chunks.give_up(chunk, count.error());
+    return fail(std::move(count).error());
+  }
+  parts_.chunks.send(chunk, std::move(plain), std::move(lease));
+  return {};
+}
+
+// What was sent while the file was being written may have failed for a reason that has passed, so it is tried again.
+Result<std::optional<StoredChunk>> DraftSeal::outcome_of(Slot& slot) {
+  if (const auto* ref = std::get_if<ChunkRef>(&slot.from)) return StoredChunk{*ref, false, 0};
+  auto outcome = parts_.chunks.wait(std::get<DraftChunks::ChunkPtr>(slot.from), context_);
+  if (outcome || slot.tried) return outcome;
+  if (auto stored = store(slot); !stored) return fail(std::move(stored).error());
+  return parts_.chunks.wait(std::get<DraftChunks::ChunkPtr>(slot.from), context_);
+}
+
+Result<SealedContent> DraftSeal::collect() {
+  SealedContent sealed;
+  sealed.size_bytes = layout_.size_bytes();
+  sealed.hole_bytes = sealed.size_bytes;
+  std::vector<ChunkRef> refs;
+  for (Slot& slot : slots_) {
+    auto stored = outcome_of(slot);
+    if (!stored) return fail(std::move(stored).error());
+    if (!*stored) continue;
+    refs.push_back((*stored)->ref);
+    sealed.hole_bytes -= (*stored)->ref.size;
+    ++((*stored)->was_new ? sealed.chunks_new : sealed.chunks_shared);
+    sealed.stored_bytes += (*stored)->stored_bytes;
+  }
+  auto content = list_in_store(Manifest(sealed.size_bytes, std::move(refs)));
+  if (!content) return fail(std::move(content).error());
+  sealed.content = std::move(*content);
+  return sealed;
+}
+
+Result<Content> DraftSeal::list_in_store(Manifest manifest) {
+  if (manifest.chunks().size() <= kMaxInlineChunks) return std::make_shared<const Manifest>(std::move(manifest));
+  auto id = put_manifest(parts_.environment, manifest, context_);
+  if (!id) return fail(std::move(id).error());
+  return *id;
+}
+
+}  // namespace cairn

@@ -1,0 +1,75 @@
+// From a draft's bytes to content in the store.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "store/drafts/draft_bytes.h"
+#include "store/drafts/draft_chunks.h"
+#include "store/format/entry.h"
+#include "store/segments/segment_plan.h"
+
+namespace cairn {
+
+// Everything a commit needs to know of published bytes; they are durable in the store.
+struct SealedContent {
+  Content content;
+  uint64_t size_bytes = 0;
+  uint32_t chunks_new = 0;
+  uint32_t chunks_shared = 0;
+  uint64_t stored_bytes = 0;
+  uint64_t hole_bytes = 0;
+};
+
+// One sealing of one draft: plan the cuts, take over what is stored, store the rest, write the manifest. It looks only
+// at stretches with data, so holes of any size cost nothing.
+// Thread-safety: none; lives for one call.
+// Ownership: borrows everything.
+class DraftSeal {
+ public:
+  struct Parts {
+    StoreEnvironment& environment;
+    ChunkReader& reader;
+    ChunkWriter& writer;
+    const DraftBytes& bytes;
+    DraftChunks& chunks;
+  };
+  DraftSeal(const Parts& parts, const RequestContext& context);
+
+  // Failures: those of DraftBytes::read, ChunkWriter and ObjectStore::put_if_absent.
+  Result<SealedContent> run();
+
+ private:
+  // Where a chunk of the new version comes from: the base, unchanged; or stored for this draft; or still to be read.
+  struct Unread {};
+  struct Slot {
+    PlannedChunk cut;
+    std::variant<ChunkRef, DraftChunks::ChunkPtr, Unread> from;
+    bool tried = false;  // this sealing has stored it, or tried to
+  };
+
+  Result<SealedContent> seal_inline();
+  Result<SealedContent> seal_chunks();
+  Result<size_t> read(uint64_t offset, MutableByteView out) const;
+
+  void list_slots(const SegmentPlan& plan);
+  [[nodiscard]] const ChunkRef* unchanged(const PlannedChunk& cut) const;
+  [[nodiscard]] bool needs_base(const PlannedChunk& cut) const;
+
+  Result<void> store_unread();
+  void start_base_fetches(size_t from);
+  Result<void> store(Slot& slot);
+  Result<void> store_with(Slot& slot, MemoryBudget::Lease lease);
+
+  Result<std::optional<StoredChunk>> outcome_of(Slot& slot);
+  Result<SealedContent> collect();
+  Result<Content> list_in_store(Manifest manifest);
+
+  const Parts parts_;
+  const RequestContext context_;
+  const DraftLayout layout_;  // as it was when the sealing began
+  std::vector<Slot> slots_;
+};
+
+}  // namespace cairn

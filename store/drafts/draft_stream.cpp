@@ -1,0 +1,110 @@
+#include "store/drafts/draft_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace cairn {
+
+DraftStream::DraftStream(StoreEnvironment& environment, DraftBytes& bytes, DraftChunks& chunks)
+    : environment_(environment),
+      bytes_(bytes),
+      chunks_(chunks),
+      next_look_(environment.format.chunk_size),
+      planner_(environment.format.chunk_size) {}
+
+DraftStream::~DraftStream() {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return !running_; });
+}
+
+void DraftStream::written(uint64_t begin) {
+  const uint64_t prefix = bytes_.staged_prefix();
+  const bool room = chunks_.has_room();
+  const std::lock_guard lock(mutex_);
+  if (begin < planned_until_) replan_ = true;
+  if (running_ || !room || prefix < next_look_) return;
+  running_ = true;
+  environment_.compute.submit([this] { run(); });
+}
+
+void DraftStream::cut(uint64_t size_bytes) {
+  const std::lock_guard lock(mutex_);
+  if (size_bytes < planned_until_) replan_ = true;
+  sent_until_ = std::min(sent_until_, size_bytes);
+  next_look_ = sent_until_ + environment_.format.chunk_size;
+}
+
+void DraftStream::run() {
+  while (goes_on(step(bytes_.staged_prefix()))) {
+  }
+}
+
+// Whether the writer has left more behind during the last step; else the next write looks again.
+bool DraftStream::goes_on(bool had_room) {
+  const uint64_t prefix = bytes_.staged_prefix();
+  const std::lock_guard lock(mutex_);
+  if (had_room && prefix >= next_look_) return true;
+  running_ = false;
+  ended_.notify_all();
+  return false;
+}
+
+// False if it stopped for want of room or memory, or because the file was cut.
+bool DraftStream::step(uint64_t prefix) {
+  const uint32_t chunk_size = environment_.format.chunk_size;
+  const SegmentPlan plan = this->plan(prefix);
+  uint64_t at = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    at = sent_until_;
+    next_look_ = prefix + chunk_size / 2;
+  }
+  while (at < plan.settled_bytes) {
+    const PlannedChunk cut = planned_chunk_at(plan, plan.settled_bytes, chunk_size, at);
+    const bool sent = cut.offset < at || send(cut);
+    const std::lock_guard lock(mutex_);
+    if (sent_until_ != at || !sent) {
+      next_look_ = std::min(next_look_, prefix);
+      return false;
+    }
+    at = cut.offset + cut.size;
+    sent_until_ = at;
+  }
+  return true;
+}
+
+SegmentPlan DraftStream::plan(uint64_t prefix) {
+  bool replan = false;
+  {
+    const std::lock_guard lock(mutex_);
+    replan = std::exchange(replan_, false);
+    planned_until_ = prefix;
+  }
+  if (replan) planner_.restart();
+  const RequestContext context = environment_.background(Cause::write_back);
+  auto plan = planner_.plan([&](uint64_t offset, MutableByteView out) { return bytes_.read(offset, out, context); },
+                            prefix, false);
+  if (plan) return std::move(*plan);
+  log::debug("streaming a draft: {}", plan.error().to_string());
+  return {};
+}
+
+bool DraftStream::send(const PlannedChunk& cut) {
+  if (!chunks_.has_room()) return false;
+  auto lease = environment_.memory.try_acquire(ChunkWriter::lease_bytes(cut.size));
+  if (!lease) return false;
+  const auto [chunk, begun] = chunks_.find_or_begin(cut);
+  if (!begun) return true;
+  Buffer plain(cut.size);
+  auto read = bytes_.read(cut.offset, plain.mutable_view(), environment_.background(Cause::write_back));
+  if (read && *read == cut.size) {
+    chunks_.send(chunk, std::move(plain), std::move(*lease));
+  } else {
+    chunks_.give_up(chunk, read ? Error(Errc::conflict, "the file was cut meanwhile") : read.error());
+  }
+  return true;
+}
+
+}  // namespace cairn

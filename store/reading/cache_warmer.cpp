@@ -1,0 +1,121 @@
+#include "store/reading/cache_warmer.h"
+
+#include <thread>
+
+namespace cairn {
+
+namespace {
+
+constexpr size_t kThreads = 8;
+constexpr std::chrono::milliseconds kProgressInterval{250};
+constexpr int kAttempts = 3;  // of having the cache keep a chunk
+
+}  // namespace
+
+CacheWarmer::CacheWarmer(StoreEnvironment& environment, ChunkReader& reader, std::stop_token stop)
+    : environment_(environment), reader_(reader), stop_(std::move(stop)) {}
+
+Result<CacheWarmer::Report> CacheWarmer::run(std::vector<VersionPtr> files, const Progress& progress) {
+  if (environment_.cache.stats().capacity_bytes == 0) {
+    return fail(Errc::invalid_argument, "this mount has no cache to warm (cache.size is 0)");
+  }
+  files_ = std::move(files);
+  for (const VersionPtr& file : files_) total_bytes_ += file->size_bytes;
+  fetch_everything(progress);
+  environment_.cache.flush();
+  if (stop_.stop_requested()) return fail(Errc::cancelled, "stopped");
+
+  const std::lock_guard lock(mutex_);
+  Report report{.counts = counts_locked(), .failures = {}};
+  for (const auto& [file, error] : failed_) report.failures.push_back({file, error});
+  return report;
+}
+
+void CacheWarmer::fetch_everything(const Progress& progress) {
+  std::vector<std::jthread> threads;
+  running_ = kThreads;
+  for (size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([this] {
+      while (const std::optional<Piece> piece = next_piece()) bring(*piece);
+      const std::lock_guard lock(mutex_);
+      --running_;
+      finished_.notify_all();
+    });
+  }
+  std::unique_lock lock(mutex_);
+  while (!finished_.wait_for(lock, kProgressInterval, [this] { return running_ == 0; })) {
+    const Counts now = counts_locked();
+    lock.unlock();
+    progress(now);
+    lock.lock();
+  }
+  lock.unlock();
+  environment_.cache.flush();
+}
+
+std::optional<CacheWarmer::Piece> CacheWarmer::next_piece() {
+  const std::lock_guard lock(mutex_);
+  while (pieces_.empty() && next_file_ < files_.size() && !stop_.stop_requested()) open_next_file_locked();
+  if (pieces_.empty() || stop_.stop_requested()) return std::nullopt;
+  const Piece piece = pieces_.front();
+  pieces_.pop_front();
+  return piece;
+}
+
+// A long chunk list comes from the store, and the others wait for it: there is nothing else for them to do.
+void CacheWarmer::open_next_file_locked() {
+  const size_t file = next_file_++;
+  const auto reader = FileReader::open(environment_, reader_, files_[file], context());
+  if (!reader) {
+    failed_.emplace(file, reader.error().message());
+    return;
+  }
+  uint64_t in_chunks = 0;
+  for (const ChunkRef& chunk : (*reader)->manifest().chunks()) {
+    pieces_.push_back({file, chunk});
+    in_chunks += chunk.size;
+  }
+  present_bytes_ += files_[file]->size_bytes - in_chunks;  // holes, and content inside the entry
+}
+
+void CacheWarmer::bring(const Piece& piece) {
+  BlockCache& cache = environment_.cache;
+  if (cache.contains(piece.chunk.id)) {
+    const std::lock_guard lock(mutex_);
+    present_bytes_ += piece.chunk.size;
+    return;
+  }
+  const Result<SharedBuffer> chunk = reader_.fetch(piece.chunk, context());
+  if (!chunk) return fail_file(piece.file, chunk.error());
+  keep(piece.chunk.id, *chunk);
+  const std::lock_guard lock(mutex_);
+  fetched_bytes_ += piece.chunk.size;
+}
+
+// The chunk may have been in memory only, and the cache drops what comes faster than its disk takes it.
+void CacheWarmer::keep(const ChunkId& id, const SharedBuffer& plain) {
+  BlockCache& cache = environment_.cache;
+  for (int i = 0; i < kAttempts && !cache.contains(id); ++i) {
+    cache.flush();
+    cache.put(id, plain);
+  }
+}
+
+void CacheWarmer::fail_file(size_t file, const Error& error) {
+  const std::lock_guard lock(mutex_);
+  failed_.emplace(file, error.message());  // the first error counts
+}
+
+CacheWarmer::Counts CacheWarmer::counts_locked() const {
+  return {.files = files_.size(),
+          .files_done = pieces_.empty() || next_file_ == 0 ? next_file_ : next_file_ - 1,
+          .bytes = total_bytes_,
+          .present_bytes = present_bytes_,
+          .fetched_bytes = fetched_bytes_};
+}
+
+RequestContext CacheWarmer::context() const {
+  return RequestContext::within(environment_.options.operation_timeout, Cause::prefetch, stop_);
+}
+
+}  // namespace cairn

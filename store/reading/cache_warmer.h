@@ -1,0 +1,82 @@
+// Whole files into the local cache, before anybody reads them.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "store/chunks/chunk_reader.h"
+#include "store/reading/file_reader.h"
+
+namespace cairn {
+
+// Brings every chunk of some versions into the local cache, several at a time and never faster than the cache can store
+// them: what it drops because its queue is full would have to be fetched again.
+//
+// Thread-safety: one run(), by one thread.
+// Ownership: borrows environment and reader.
+class CacheWarmer {
+ public:
+  struct Counts {
+    uint64_t files = 0;
+    uint64_t files_done = 0;
+    uint64_t bytes = 0;          // of all files together
+    uint64_t present_bytes = 0;  // of these: in the cache already, inside the entry, or a hole
+    uint64_t fetched_bytes = 0;  // of these: brought in
+  };
+  using Progress = std::function<void(const Counts& now)>;
+  // A version that could not be brought in whole.
+  struct Failure {
+    size_t file = 0;  // its index
+    std::string error;
+  };
+  struct Report {
+    Counts counts;
+    std::vector<Failure> failures;  // in order of the files
+  };
+
+  CacheWarmer(StoreEnvironment& environment, ChunkReader& reader, std::stop_token stop);
+
+  // `progress` is called a few times a second while it works. Failures: invalid_argument (there is no cache),
+  // cancelled.
+  Result<Report> run(std::vector<VersionPtr> files, const Progress& progress);
+
+ private:
+  struct Piece {
+    size_t file = 0;
+    ChunkRef chunk;
+  };
+
+  void fetch_everything(const Progress& progress);
+  // nullopt: nothing is left, or the work is stopped.
+  std::optional<Piece> next_piece();
+  void open_next_file_locked();
+  void bring(const Piece& piece);
+  void keep(const ChunkId& id, const SharedBuffer& plain);
+  void fail_file(size_t file, const Error& error);
+  [[nodiscard]] Counts counts_locked() const;
+  [[nodiscard]] RequestContext context() const;
+
+  StoreEnvironment& environment_;
+  ChunkReader& reader_;
+  const std::stop_token stop_;
+  std::vector<VersionPtr> files_;  // fixed once run() has begun
+  uint64_t total_bytes_ = 0;       // likewise
+
+  std::mutex mutex_;
+  std::condition_variable_any finished_;
+  std::deque<Piece> pieces_;              // guarded by mutex_: of the files opened so far
+  size_t next_file_ = 0;                  // guarded by mutex_
+  size_t running_ = 0;                    // guarded by mutex_: threads
+  uint64_t present_bytes_ = 0;            // guarded by mutex_
+  uint64_t fetched_bytes_ = 0;            // guarded by mutex_
+  std::map<size_t, std::string> failed_;  // guarded by mutex_: by file
+};
+
+}  // namespace cairn

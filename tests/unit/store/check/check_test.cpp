@@ -1,0 +1,387 @@
+#include "store/check/check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "remote/memory_object_store.h"
+#include "store/codec/chunk_codec.h"
+#include "store/format/keys.h"
+#include "store/format/manifest_codec.h"
+#include "store/format/record.h"
+#include "tests/support/damage.h"
+#include "tests/support/test_environment.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint32_t kChunkSize = 64U << 10;
+constexpr EntryId kModels = 0xd1;
+constexpr EntryId kNested = 0xd2;
+constexpr EntryId kWeights = 0xf1;
+constexpr EntryId kSmall = 0xf2;
+
+// Passes everything on, and lets a test act once before a listing or a get of a chosen kind.
+class InterruptedStore final : public ObjectStore {
+ public:
+  explicit InterruptedStore(ObjectStore& inner) : inner_(inner) {}
+  // `act` runs before the first list whose prefix starts with `prefix`.
+  void before_list(std::string prefix, std::function<void()> act) {
+    prefix_ = std::move(prefix);
+    act_ = std::move(act);
+  }
+
+  Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) override {
+    return inner_.get(key, range, context);
+  }
+  Result<void> put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) override {
+    return inner_.put_if_absent(key, bytes, context);
+  }
+  Result<ObjectInfo> head(const std::string& key, const RequestContext& context) override {
+    return inner_.head(key, context);
+  }
+  Result<ListPage> list(const std::string& prefix, const std::string& start_after, size_t limit,
+                        const RequestContext& context) override {
+    if (act_ && prefix.starts_with(prefix_)) std::exchange(act_, nullptr)();
+    return inner_.list(prefix, start_after, limit, context);
+  }
+  Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override {
+    return inner_.remove(keys, context);
+  }
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+
+ private:
+  ObjectStore& inner_;
+  std::string prefix_;
+  std::function<void()> act_;
+};
+
+// A store built record by record: /models/weights (two chunks in a manifest object), /models/nested/small (one chunk in
+// the entry), and what each test adds or breaks.
+class CheckTest : public testing::Test {
+ protected:
+  CheckTest() {
+    Attributes attributes{.mode = 0755, .uid = 0, .gid = 0, .mtime = 0, .ctime = 0, .xattrs = {}};
+    FakeClock clock;
+    SeededRandom random(1);
+    StoreFormat format;
+    format.chunk_size = kChunkSize;
+    EXPECT_TRUE(init_store(objects_, format, clock, random, test_context()));
+    weights_ = manifest_of({put_chunk(noise(kChunkSize, 1), 0), put_chunk(noise(1000, 2), kChunkSize)});
+    small_ = manifest_of({put_chunk(noise(5000, 3), 0)});
+    const auto encoded = encode_manifest(*weights_, kChunkSize);
+    manifest_id_ = encoded->id;
+    put(keys::manifest(manifest_id_), encoded->object.view());
+    put_directory(kNested, {{"small", file(kSmall, {version(small_)})}});
+    put_directory(kModels, {{"nested", directory(kNested)}, {"weights", file(kWeights, {version(manifest_id_)})}});
+    change(kRootId, {{"models", directory(kModels)}});
+  }
+
+  static Buffer noise(size_t size, uint64_t seed) { return random_bytes(size, seed); }
+  static ManifestPtr manifest_of(std::vector<ChunkRef> chunks) {
+    const uint64_t size = chunks.back().end();
+    return std::make_shared<const Manifest>(size, std::move(chunks));
+  }
+  static EntryPtr directory(EntryId id) {
+    Entry entry;
+    entry.id = id;
+    entry.kind = Kind::directory;
+    return std::make_shared<const Entry>(std::move(entry));
+  }
+  static EntryPtr file(EntryId id, std::vector<VersionPtr> versions) {
+    Entry entry;
+    entry.id = id;
+    entry.versions = std::move(versions);
+    return std::make_shared<const Entry>(std::move(entry));
+  }
+  [[nodiscard]] VersionPtr version(Content content) const {
+    Version version;
+    version.size_bytes =
+        std::holds_alternative<Digest>(content) ? weights_->size_bytes() : std::get<ManifestPtr>(content)->size_bytes();
+    version.content = std::move(content);
+    return std::make_shared<const Version>(std::move(version));
+  }
+
+  void put(const std::string& key, ByteView bytes) {
+    ASSERT_TRUE(objects_.put_if_absent(key, bytes, test_context())) << key;
+  }
+  void remove(const std::string& key) { ASSERT_TRUE(objects_.remove({key}, test_context())); }
+  Buffer get(const std::string& key) { return std::move(*objects_.get(key, {}, test_context())); }
+  // Overwrites as no client of ours would.
+  void replace(const std::string& key, ByteView bytes) {
+    remove(key);
+    put(key, bytes);
+  }
+  void truncate(const std::string& key) {
+    const Buffer object = get(key);
+    replace(key, object.view().first(object.size() - 7));
+  }
+  void flip_last_byte(const std::string& key) {
+    Buffer object = get(key);
+    object.data()[object.size() - 1] ^= std::byte{1};
+    replace(key, object.view());
+  }
+
+  ChunkRef put_chunk(const Buffer& plain, uint64_t offset) {
+    const ChunkRef chunk{offset, static_cast<uint32_t>(plain.size()), sha256(plain.view()), xxh3_128(plain.view())};
+    put(keys::chunk(chunk.id), encode_chunk(plain.view(), 1).view());
+    return chunk;
+  }
+
+  void put_record(EntryId id, RecordNumber number, RecordNumber snapshot, DirectoryChanges changes,
+                  bool removed = false) {
+    Record record;
+    record.directory = id;
+    record.number = number;
+    record.snapshot = snapshot;
+    record.attributes = Attributes{};
+    record.changes = std::move(changes);
+    record.removed = removed;
+    put(keys::record(id, number), encode_record(record, DirectoryState{}, kChunkSize)->view());
+  }
+  void put_directory(EntryId id, DirectoryChanges entries) { put_record(id, 1, 1, std::move(entries)); }
+  // The next record of a directory whose snapshot is its first.
+  void change(EntryId id, DirectoryChanges changes) {
+    RecordNumber number = 1;
+    while (objects_.head(keys::record(id, number), test_context())) ++number;
+    put_record(id, number, 1, std::move(changes));
+  }
+
+  CheckReport check(bool read_data = false) { return check(objects_, read_data); }
+  static CheckReport check(ObjectStore& objects, bool read_data) {
+    auto report = check_store(objects, {.read_data = read_data, .progress = {}}, test_context());
+    EXPECT_TRUE(report.has_value());
+    return report ? std::move(*report) : CheckReport{};
+  }
+  // Exactly one finding, about this object and path.
+  static void expect_finding(const CheckReport& report, bool loss, const std::string& object, const std::string& path) {
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_EQ(report.findings[0].loss, loss);
+    EXPECT_THAT(report.findings[0].object, testing::StartsWith(object));
+    EXPECT_EQ(report.findings[0].path, path);
+    EXPECT_FALSE(report.findings[0].message.empty());
+  }
+
+  MemoryObjectStore objects_;
+  ManifestPtr weights_, small_;
+  Digest manifest_id_;
+};
+
+TEST_F(CheckTest, undamaged_store_is_clean_and_counted) {
+  const CheckReport report = check(true);
+  EXPECT_TRUE(report.clean());
+  EXPECT_EQ(report.directories, 3U);
+  EXPECT_EQ(report.records, 4U);
+  EXPECT_EQ(report.files, 2U);
+  EXPECT_EQ(report.versions, 2U);
+  EXPECT_EQ(report.manifests, 1U);
+  EXPECT_EQ(report.chunks, 3U);
+  EXPECT_EQ(report.chunk_bytes, kChunkSize + 1000 + 5000 + 3 * kChunkHeaderBytes);
+  EXPECT_EQ(report.unreferenced_chunks, 0U);
+}
+
+TEST_F(CheckTest, place_that_is_no_store_is_an_error) {
+  MemoryObjectStore empty;
+  EXPECT_EQ(check_store(empty, {}, test_context()).error().code(), Errc::not_found);
+}
+
+TEST_F(CheckTest, missing_chunk_is_a_loss_of_its_file) {
+  const std::string key = keys::chunk(weights_->chunks()[1].id);
+  remove(key);
+  expect_finding(check(), true, key, "/models/weights");
+  expect_finding(check(true), true, key, "/models/weights");
+}
+
+TEST_F(CheckTest, chunk_of_an_impossible_size_is_found_without_reading_it) {
+  const std::string key = keys::chunk(small_->chunks()[0].id);
+  replace(key, as_bytes("short"));
+  expect_finding(check(), true, key, "/models/nested/small");
+}
+
+TEST_F(CheckTest, truncated_chunk_is_found_by_reading_data) {
+  const std::string key = keys::chunk(small_->chunks()[0].id);
+  truncate(key);
+  expect_finding(check(true), true, key, "/models/nested/small");
+}
+
+TEST_F(CheckTest, flipped_bit_of_a_chunk_is_found_by_reading_data) {
+  const std::string key = keys::chunk(small_->chunks()[0].id);
+  flip_last_byte(key);
+  EXPECT_TRUE(check().clean());
+  expect_finding(check(true), true, key, "/models/nested/small");
+}
+
+TEST_F(CheckTest, wrong_checksum_in_a_manifest_is_found_by_reading_data) {
+  ChunkRef chunk = small_->chunks()[0];
+  chunk.checksum = xxh3_128(as_bytes("other"));
+  change(kNested, {{"small", file(kSmall, {version(manifest_of({chunk}))})}});
+  expect_finding(check(true), true, keys::chunk(chunk.id), "/models/nested/small");
+}
+
+TEST_F(CheckTest, missing_and_damaged_manifests_are_losses) {
+  const std::string key = keys::manifest(manifest_id_);
+  const Buffer intact = get(key);
+  remove(key);
+  expect_finding(check(), true, key, "/models/weights");
+  put(key, intact.view());
+  truncate(key);
+  expect_finding(check(), true, key, "/models/weights");
+  replace(key, intact.view());
+  flip_last_byte(key);
+  expect_finding(check(), true, key, "/models/weights");
+}
+
+TEST_F(CheckTest, manifest_of_another_size_than_its_version_is_a_loss) {
+  Version wrong = *version(manifest_id_);
+  wrong.size_bytes += 1;
+  change(kModels, {{"weights", file(kWeights, {std::make_shared<const Version>(wrong)})}});
+  expect_finding(check(), true, keys::manifest(manifest_id_), "/models/weights");
+}
+
+TEST_F(CheckTest, damage_to_an_old_version_names_its_number) {
+  const ChunkRef lost = put_chunk(noise(700, 9), 0);
+  change(kModels, {{"weights", file(kWeights, {version(manifest_of({lost})), version(manifest_id_)})}});
+  remove(keys::chunk(lost.id));
+  expect_finding(check(), true, keys::chunk(lost.id), "/models/weights (version 1)");
+}
+
+TEST_F(CheckTest, history_of_a_deleted_file_is_checked_too) {
+  Entry deleted = *file(kWeights, {version(manifest_id_)});
+  deleted.deleted = 1;
+  change(kModels, {{"weights", std::make_shared<const Entry>(deleted)}});
+  EXPECT_TRUE(check(true).clean());
+  remove(keys::manifest(manifest_id_));
+  expect_finding(check(), true, keys::manifest(manifest_id_), "/models/weights (version 1)");
+}
+
+TEST_F(CheckTest, history_under_a_symlink_is_checked_too) {
+  Entry link = *file(kWeights, {version(manifest_id_)});
+  link.kind = Kind::symlink;
+  link.target = "elsewhere";
+  change(kModels, {{"weights", std::make_shared<const Entry>(link)}});
+  EXPECT_TRUE(check(true).clean());
+  remove(keys::manifest(manifest_id_));
+  expect_finding(check(), true, keys::manifest(manifest_id_), "/models/weights (version 1)");
+}
+
+TEST_F(CheckTest, damaged_records_are_losses_of_their_directory) {
+  const std::string key = keys::record(kModels, 1);
+  const Buffer intact = get(key);
+  truncate(key);
+  expect_finding(check(), true, key, "/models");
+  replace(key, intact.view());
+  flip_last_byte(key);
+  expect_finding(check(), true, key, "/models");
+}
+
+TEST_F(CheckTest, missing_record_in_a_chain_is_a_loss) {
+  change(kModels, {{"a", file(1001, {})}});
+  change(kModels, {{"b", file(1002, {})}});
+  remove(keys::record(kModels, 2));
+  expect_finding(check(), true, keys::record(kModels, 2), "/models");
+}
+
+TEST_F(CheckTest, directory_without_records_is_a_loss) {
+  remove(keys::record(kNested, 1));
+  expect_finding(check(), true, keys::directory(kNested), "/models/nested");
+}
+
+TEST_F(CheckTest, directory_that_lost_its_name_is_a_loss) {
+  change(kModels, {{"nested", nullptr}});
+  expect_finding(check(), true, keys::directory(kNested), "");
+}
+
+TEST_F(CheckTest, only_the_top_of_a_lost_subtree_is_reported) {
+  change(kRootId, {{"models", nullptr}});
+  expect_finding(check(), true, keys::directory(kModels), "");
+}
+
+TEST_F(CheckTest, directories_in_a_ring_are_reported_once) {
+  change(kRootId, {{"models", nullptr}});
+  change(kNested, {{"models", directory(kModels)}});
+  EXPECT_EQ(check().findings.size(), 1U);
+}
+
+TEST_F(CheckTest, what_an_interrupted_mkdir_or_save_left_is_only_counted) {
+  put_directory(0xdead, {});
+  put_chunk(noise(100, 77), 0);
+  const CheckReport report = check(true);
+  EXPECT_TRUE(report.clean());
+  EXPECT_EQ(report.unreferenced_directories, 1U);
+  EXPECT_EQ(report.unreferenced_chunks, 1U);
+}
+
+TEST_F(CheckTest, rmdir_that_has_not_freed_the_name_is_clean) {
+  change(kNested, {{"small", nullptr}});
+  put_record(kNested, 3, 1, {}, true);
+  EXPECT_TRUE(check().clean());
+}
+
+TEST_F(CheckTest, one_id_in_two_places_is_untidy) {
+  change(kModels, {{"copy", directory(kNested)}});
+  expect_finding(check(), false, keys::directory(kModels), "/models");
+  change(kModels, {{"copy", nullptr}});
+  change(kRootId, {{"again", file(kWeights, {})}});
+  EXPECT_EQ(check().findings.size(), 1U);
+}
+
+TEST_F(CheckTest, move_under_way_explains_one_id_in_two_places) {
+  Entry moved = *file(kSmall, {version(small_)});
+  moved.move = Move{.directory = kNested, .name = "small", .replacement = nullptr};
+  change(kModels, {{"small", std::make_shared<const Entry>(moved)}});
+  EXPECT_TRUE(check().clean());
+}
+
+TEST_F(CheckTest, more_versions_than_the_store_keeps_are_untidy) {
+  change(kModels, {{"weights", file(kWeights, std::vector<VersionPtr>(65, version(manifest_id_)))}});
+  expect_finding(check(), false, keys::directory(kModels), "/models/weights");
+}
+
+TEST_F(CheckTest, file_published_while_checking_causes_no_finding) {
+  InterruptedStore store(objects_);
+  store.before_list(keys::directory(kNested), [&] {
+    const ChunkRef chunk = put_chunk(noise(900, 5), 0);
+    change(kNested, {{"late", file(0xf9, {version(manifest_of({chunk}))})}});
+    change(kModels, {{"later", file(0xfa, {version(manifest_of({chunk}))})}});
+  });
+  EXPECT_TRUE(check(store, true).clean());
+}
+
+TEST_F(CheckTest, directory_filled_while_checking_causes_no_finding) {
+  InterruptedStore store(objects_);
+  store.before_list(keys::kChunks, [] {});
+  store.before_list("dirs/" + std::string(15, '0') + "1/", [] {});
+  store.before_list(keys::directory(kNested), [&] {
+    put_directory(0xd9, {{"inside", file(0xf9, {})}});
+    change(kRootId, {{"new", directory(0xd9)}});
+  });
+  EXPECT_TRUE(check(store, false).clean());
+}
+
+TEST_F(CheckTest, rename_between_directories_while_checking_causes_no_finding) {
+  InterruptedStore store(objects_);
+  store.before_list(keys::directory(kNested), [&] {
+    change(kNested, {{"weights", file(kWeights, {version(manifest_id_)})}});
+    change(kModels, {{"weights", nullptr}});
+  });
+  EXPECT_TRUE(check(store, false).clean());
+}
+
+TEST_F(CheckTest, remote_that_fails_ends_the_check_with_its_error) {
+  std::stop_source stop;
+  stop.request_stop();
+  const auto context = RequestContext::within(std::chrono::seconds(5), Cause::maintenance, stop.get_token());
+  EXPECT_FALSE(check_store(objects_, {}, context));
+}
+
+TEST_F(CheckTest, progress_ends_with_everything_done) {
+  CheckProgress last;
+  CheckOptions options{.read_data = true, .progress = [&](const CheckProgress& progress) { last = progress; }};
+  ASSERT_TRUE(check_store(objects_, options, test_context()));
+  EXPECT_EQ(last.objects_done, last.objects_total);
+  EXPECT_GT(last.bytes_done, kChunkSize);
+}
+
+}  // namespace
+}  // namespace cairn

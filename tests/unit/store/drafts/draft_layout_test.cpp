@@ -1,0 +1,108 @@
+#include "store/drafts/draft_layout.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace cairn {
+namespace {
+
+using Source = DraftLayout::Source;
+
+std::vector<Source> sources_of(const DraftLayout& layout) {
+  std::vector<Source> sources;
+  while (sources.size() < layout.size_bytes()) {
+    const auto piece = layout.piece_at(sources.size());
+    sources.insert(sources.end(), piece.length, piece.source);
+  }
+  return sources;
+}
+
+TEST(DraftLayoutTest, an_untouched_draft_is_all_base) {
+  const DraftLayout layout(100);
+  EXPECT_TRUE(layout.is_all(Source::base, 0, 100));
+  EXPECT_EQ(layout.staged_prefix(), 0U);
+}
+
+TEST(DraftLayoutTest, growing_past_the_base_makes_zeros) {
+  DraftLayout layout(100);
+  layout.write(150, 10);
+  EXPECT_TRUE(layout.is_all(Source::base, 0, 100));
+  EXPECT_TRUE(layout.is_all(Source::zeros, 100, 150));
+  EXPECT_TRUE(layout.is_all(Source::staged, 150, 160));
+}
+
+TEST(DraftLayoutTest, what_was_cut_off_does_not_come_back_from_the_base) {
+  DraftLayout layout(100);
+  layout.write(50, 20);
+  layout.truncate(40);
+  layout.truncate(100);
+  EXPECT_TRUE(layout.is_all(Source::base, 0, 40));
+  EXPECT_TRUE(layout.is_all(Source::zeros, 40, 100));
+}
+
+TEST(DraftLayoutTest, sequential_writes_are_one_extent) {
+  DraftLayout layout;
+  for (uint64_t at = 0; at < 100; at += 10) layout.write(at, 10);
+  EXPECT_EQ(layout.extents().size(), 1U);
+  EXPECT_EQ(layout.staged_prefix(), 100U);
+}
+
+TEST(DraftLayoutTest, a_terabyte_of_nothing_has_no_data) {
+  DraftLayout layout;
+  layout.truncate(1ULL << 40);
+  EXPECT_EQ(layout.seek_data(0, nullptr), std::nullopt);
+  EXPECT_EQ(layout.seek_hole(0, nullptr), 0U);
+}
+
+// The same as a plain array of sources, one for each byte.
+class ReferenceLayout {
+ public:
+  explicit ReferenceLayout(size_t base_bytes) : bytes_(base_bytes, Source::base) {}
+  void write(size_t offset, size_t length) {
+    if (offset + length > bytes_.size()) bytes_.resize(offset + length, Source::zeros);
+    fill(offset, offset + length, Source::staged);
+  }
+  void truncate(size_t size) { bytes_.resize(size, Source::zeros); }
+  void punch(size_t offset, size_t length) { fill(offset, std::min(offset + length, bytes_.size()), Source::zeros); }
+  [[nodiscard]] const std::vector<Source>& bytes() const { return bytes_; }
+
+ private:
+  void fill(size_t begin, size_t end, Source source) {
+    for (size_t i = begin; i < end; ++i) bytes_[i] = source;
+  }
+  std::vector<Source> bytes_;
+};
+
+TEST(DraftLayoutTest, any_sequence_of_changes_gives_what_a_plain_array_gives) {
+  const bool holds = rc::check([] {
+    const auto base = *rc::gen::inRange<size_t>(0, 200);
+    DraftLayout layout(base);
+    ReferenceLayout reference(base);
+    const auto steps = *rc::gen::inRange(1, 40);
+    for (int i = 0; i < steps; ++i) {
+      const auto offset = *rc::gen::inRange<size_t>(0, 250);
+      const auto length = *rc::gen::inRange<size_t>(1, 60);
+      const auto kind = *rc::gen::inRange(0, 4);
+      if (kind <= 1) {
+        layout.write(offset, length);
+        reference.write(offset, length);
+      } else if (kind == 2) {
+        layout.punch(offset, length);
+        reference.punch(offset, length);
+      } else {
+        layout.truncate(offset);
+        reference.truncate(offset);
+      }
+      RC_ASSERT(sources_of(layout) == reference.bytes());
+    }
+    const auto not_staged = std::ranges::find_if(reference.bytes(), [](Source s) { return s != Source::staged; });
+    RC_ASSERT(layout.staged_prefix() == static_cast<uint64_t>(not_staged - reference.bytes().begin()));
+  });
+  EXPECT_TRUE(holds);
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,121 @@
+#include "store/chunks/manifest_objects.h"
+#include "store/drafts/draft_description.h"
+#include "tests/unit/store/drafts/draft_fixture.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint32_t kChunk = 64U << 10;
+
+// One host before and after a restart: the staging directory stays.
+class DraftRecoveryTest : public testing::Test {
+ protected:
+  struct Host {
+    explicit Host(TestStore& store, std::shared_ptr<TemporaryDirectory> staging)
+        : world(store.objects(), {}, std::move(staging)), reader(world.environment()), writer(world.environment()) {}
+    TestEnvironment world;
+    ChunkReader reader;
+    ChunkWriter writer;
+
+    std::unique_ptr<Draft> draft_over(VersionPtr version) {
+      auto base = FileReader::open(world.environment(), reader, std::move(version), test_context()).value();
+      return Draft::open(world.environment(), reader, writer, std::move(base)).value();
+    }
+    std::vector<RecoveredDraft> recover() {
+      return recover_drafts(world.environment(), reader, writer, test_context()).value();
+    }
+  };
+
+  void restart() {
+    host_ = nullptr;
+    host_ = std::make_unique<Host>(store_, staging_);
+  }
+
+  TestStore store_{kChunk};
+  std::shared_ptr<TemporaryDirectory> staging_ = std::make_shared<TemporaryDirectory>();
+  std::unique_ptr<Host> host_ = std::make_unique<Host>(store_, staging_);
+};
+
+std::vector<std::byte> content_of(Draft& draft) {
+  std::vector<std::byte> out(draft.size_bytes());
+  EXPECT_EQ(draft.read(0, out, test_context()).value(), out.size());
+  return out;
+}
+
+TEST_F(DraftRecoveryTest, a_kept_draft_comes_back_with_its_base_its_writes_and_its_identity) {
+  const Buffer base = random_bytes(3 * kChunk, 1);
+  auto draft = host_->draft_over(put_file(store_, base.view()));
+  ASSERT_TRUE(draft->write(kChunk + 5, random_bytes(3 * kChunk, 2).view()));
+  ASSERT_TRUE(draft->punch(100, 50));
+  ASSERT_TRUE(draft->truncate(4 * kChunk));
+  const auto expected = content_of(*draft);
+  ASSERT_TRUE(draft->keep(R"({"path": "a/b"})"));
+  draft = nullptr;
+  restart();
+
+  auto recovered = host_->recover();
+  ASSERT_EQ(recovered.size(), 1U);
+  EXPECT_EQ(recovered[0].identity, R"({"path": "a/b"})");
+  EXPECT_TRUE(recovered[0].draft->dirty());
+  EXPECT_EQ(content_of(*recovered[0].draft), expected);
+  EXPECT_TRUE(recovered[0].draft->seal(test_context()).has_value());
+}
+
+TEST_F(DraftRecoveryTest, a_released_draft_does_not_come_back) {
+  auto draft = host_->draft_over(put_file(store_, random_bytes(kChunk, 1).view()));
+  ASSERT_TRUE(draft->keep("x"));
+  draft->release();
+  draft = nullptr;
+  restart();
+  EXPECT_TRUE(host_->recover().empty());
+}
+
+TEST_F(DraftRecoveryTest, a_draft_that_was_not_kept_does_not_come_back) {
+  auto draft = host_->draft_over(put_file(store_, random_bytes(kChunk, 1).view()));
+  ASSERT_TRUE(draft->write(0, random_bytes(10, 1).view()));
+  draft = nullptr;
+  restart();
+  EXPECT_TRUE(host_->recover().empty());
+}
+
+TEST_F(DraftRecoveryTest, a_recovered_draft_stays_kept_until_it_is_released) {
+  auto draft = host_->draft_over(version_of(SharedBuffer(), 0));
+  ASSERT_TRUE(draft->write(0, random_bytes(10, 1).view()));
+  ASSERT_TRUE(draft->keep("x"));
+  draft = nullptr;
+  restart();
+  EXPECT_EQ(host_->recover().size(), 1U);
+  restart();
+  EXPECT_EQ(host_->recover().size(), 1U);
+}
+
+TEST_F(DraftRecoveryTest, a_draft_whose_base_cannot_be_opened_now_stays_kept_for_the_next_start) {
+  const Manifest manifest(5 * kChunk, {});
+  const Digest id = put_manifest(host_->world.environment(), manifest, test_context()).value();
+  auto draft = host_->draft_over(version_of(id, 5 * kChunk));
+  ASSERT_TRUE(draft->keep("x"));
+  draft = nullptr;
+  ASSERT_TRUE(store_.objects().remove({keys::manifest(id)}, test_context()));
+  restart();
+  EXPECT_TRUE(host_->recover().empty());
+  ASSERT_TRUE(put_manifest(host_->world.environment(), manifest, test_context()));
+  restart();
+  EXPECT_EQ(host_->recover().size(), 1U);
+}
+
+TEST(DraftDescriptionTest, damage_is_corrupt) {
+  DraftLayout layout(0);
+  layout.write(10, 20);
+  const std::string good = describe_draft({"me", layout, nullptr}, kChunk);
+  ASSERT_TRUE(parse_draft(good, kChunk).has_value());
+  EXPECT_EQ(parse_draft("", kChunk).error().code(), Errc::corrupt);
+  EXPECT_EQ(parse_draft("{}", kChunk).error().code(), Errc::corrupt);
+  EXPECT_EQ(parse_draft(good.substr(0, good.size() - 2), kChunk).error().code(), Errc::corrupt);
+  const DraftLayout overlapping(30, 0, {{0, {20, true}}, {10, {30, true}}});
+  EXPECT_EQ(parse_draft(describe_draft({"me", overlapping, nullptr}, kChunk), kChunk).error().code(), Errc::corrupt);
+  const DraftLayout without_base(30, 20, {});
+  EXPECT_EQ(parse_draft(describe_draft({"me", without_base, nullptr}, kChunk), kChunk).error().code(), Errc::corrupt);
+}
+
+}  // namespace
+}  // namespace cairn
