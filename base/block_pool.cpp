@@ -2,10 +2,10 @@
 
 #include <sys/mman.h>
 
-#include <mutex>
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -26,7 +26,7 @@ class BlockPool {
  public:
   std::byte* take() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!free_.empty()) {
         std::byte* block = free_.back();
         free_.pop_back();
@@ -41,7 +41,7 @@ class BlockPool {
 
   void give_back(std::byte* block) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (free_.size() < kMostFree) {
         free_.push_back(block);
         return;
@@ -51,8 +51,8 @@ class BlockPool {
   }
 
  private:
-  std::mutex mutex_;
-  std::vector<std::byte*> free_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::byte*> free_ CAIRN_GUARDED_BY(mutex_);
 };
 
 // Never destroyed: buffers may outlive every static.

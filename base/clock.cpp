@@ -3,11 +3,15 @@
 namespace cairn {
 
 Nanos SystemClock::wall_now() const {
+  if (Scheduler* simulation = Scheduler::simulation()) return simulation->now().time_since_epoch().count();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
-SteadyTime SystemClock::steady_now() const { return std::chrono::steady_clock::now(); }
+SteadyTime SystemClock::steady_now() const {
+  if (Scheduler* simulation = Scheduler::simulation()) return simulation->now();
+  return std::chrono::steady_clock::now();
+}
 
 const Clock& system_clock() {
   static const SystemClock clock;

@@ -1,12 +1,13 @@
-// Time as an outside world: one interface, the system's clock, and one that tests move by hand.
+// Time as an outside world: one interface, and the one clock of the system. Nothing else asks the system for the time.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 
+#include "base/scheduler.h"
+
 namespace cairn {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
 using Nanos = int64_t;  // nanoseconds since the Unix epoch, as mtime has them
 
 // Thread-safety: all methods may be called from any thread.

@@ -1,46 +1,44 @@
 #include "base/executor.h"
 
-#include <pthread.h>
-
 namespace cairn {
 
-Executor::Executor(std::string name, size_t threads) {
-  name.resize(std::min<size_t>(name.size(), 15));
+Executor::Executor(const std::string& name, size_t threads) {
   for (size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { run(); });
-    pthread_setname_np(threads_.back().native_handle(), name.c_str());
+    threads_.emplace_back(name, [this](const std::stop_token&) { run(); });
   }
 }
 
 Executor::~Executor() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (Thread& thread : threads_) thread.join();
 }
 
-void Executor::submit(Task task) { submit_to(tasks_, std::move(task)); }
+// Both notify under the lock: once it is free the task may run, and with it the last reason to keep this executor.
+void Executor::submit(Task task) {
+  const MutexLock lock(mutex_);
+  tasks_.push_back(std::move(task));
+  wake_.notify_one();
+}
 
-void Executor::submit_urgent(Task task) { submit_to(urgent_, std::move(task)); }
-
-void Executor::submit_to(std::deque<Task>& queue, Task task) {
-  // Notified under the lock: once it is free the task may run, and with it the last reason to keep this executor.
-  const std::lock_guard lock(mutex_);
-  queue.push_back(std::move(task));
+void Executor::submit_urgent(Task task) {
+  const MutexLock lock(mutex_);
+  urgent_.push_back(std::move(task));
   wake_.notify_one();
 }
 
 size_t Executor::queued() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return urgent_.size() + tasks_.size();
 }
 
 void Executor::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !urgent_.empty() || !tasks_.empty(); });
+    wake_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || !urgent_.empty() || !tasks_.empty(); });
     std::deque<Task>& queue = urgent_.empty() ? tasks_ : urgent_;
     if (queue.empty()) return;  // stopping, and all that was queued has run
     Task task = std::move(queue.front());

@@ -1,13 +1,13 @@
 // A fixed set of threads that run tasks in order of arrival, urgent ones first.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "base/thread.h"
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -16,8 +16,8 @@ namespace cairn {
 // Failures: a task must not throw.
 class Executor {
  public:
-  // `name` (at most 15 bytes) is what top and gdb show for the threads.
-  Executor(std::string name, size_t threads);
+  // `name` is that of each thread.
+  Executor(const std::string& name, size_t threads);
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -31,14 +31,13 @@ class Executor {
 
  private:
   void run();
-  void submit_to(std::deque<Task>& queue, Task task);
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Task> urgent_;  // guarded by mutex_
-  std::deque<Task> tasks_;   // guarded by mutex_
-  bool stopping_ = false;    // guarded by mutex_
-  std::vector<std::thread> threads_;
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::deque<Task> urgent_ CAIRN_GUARDED_BY(mutex_);
+  std::deque<Task> tasks_ CAIRN_GUARDED_BY(mutex_);
+  bool stopping_ CAIRN_GUARDED_BY(mutex_) = false;
+  std::vector<Thread> threads_;
 };
 
 }  // namespace cairn

@@ -6,7 +6,9 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
+#include <vector>
+
+#include "base/mutex.h"
 
 namespace cairn::log {
 
@@ -37,8 +39,45 @@ std::shared_ptr<spdlog::logger> logger_to(const std::string& file, Level level) 
   return logger;
 }
 
-std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance = logger_to({}, Level::warning);
+// A line from before configure().
+struct EarlyLine {
+  Level level = Level::info;
+  std::string text;
+};
+
+constexpr Level kFirstLevel = Level::warning;
+constexpr size_t kEarlyLines = 100;
+
+// Where lines go. Until configure() says where for good, that is stderr, from warnings on; all of them are remembered,
+// because the log file of a mount is known only once its store is open. Thread-safety: any thread.
+class Destination {
+ public:
+  void write(Level level, std::string_view line) {
+    const MutexLock lock(mutex_);
+    logger_->log(to_spdlog(level), "{}", line);
+    if (!configured_ && early_.size() < kEarlyLines) early_.push_back({level, std::string(line)});
+  }
+
+  // `elsewhere`: not stderr, which has shown some of the early lines already.
+  void configure(std::shared_ptr<spdlog::logger> logger, bool elsewhere) {
+    const MutexLock lock(mutex_);
+    logger_ = std::move(logger);
+    configured_ = true;
+    for (const EarlyLine& line : early_) {
+      if (elsewhere || line.level < kFirstLevel) logger_->log(to_spdlog(line.level), "{}", line.text);
+    }
+    early_.clear();
+  }
+
+ private:
+  Mutex mutex_;
+  std::shared_ptr<spdlog::logger> logger_ CAIRN_GUARDED_BY(mutex_) = logger_to({}, kFirstLevel);
+  bool configured_ CAIRN_GUARDED_BY(mutex_) = false;
+  std::vector<EarlyLine> early_ CAIRN_GUARDED_BY(mutex_);
+};
+
+Destination& destination() {
+  static Destination instance;
   return instance;
 }
 
@@ -48,18 +87,18 @@ constexpr size_t kRecentLines = 20;
 class RecentLines {
  public:
   void add(RecentLine line) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (lines_.size() == kRecentLines) lines_.pop_front();
     lines_.push_back(std::move(line));
   }
   std::vector<RecentLine> copy() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return {lines_.begin(), lines_.end()};
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::deque<RecentLine> lines_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::deque<RecentLine> lines_ CAIRN_GUARDED_BY(mutex_);
 };
 
 RecentLines& recent_lines() {
@@ -70,13 +109,14 @@ RecentLines& recent_lines() {
 }  // namespace
 
 void configure(Level level, const std::string& file) {
-  logger() = logger_to(file, level);
-  logger()->flush_on(spdlog::level::info);
-  logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  auto logger = logger_to(file, level);
+  logger->flush_on(spdlog::level::info);
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  destination().configure(std::move(logger), !file.empty());
 }
 
 void write(Level level, std::string_view line) {
-  logger()->log(to_spdlog(level), "{}", line);
+  destination().write(level, line);
   if (level >= Level::warning) recent_lines().add({system_clock().wall_now(), level, std::string(line)});
 }
 

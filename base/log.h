@@ -13,8 +13,9 @@ namespace cairn::log {
 
 enum class Level { debug, info, warning, error };
 
-// Where lines go (empty: stderr) and from which level on; before that, stderr and warnings. A file that has grown to 10
-// MiB becomes FILE.1 (cairnfs.log: cairnfs.1.log) in place of an older one. Call once, before threads start.
+// Where lines go (empty: stderr) and from which level on; before that, stderr and warnings, and what was written till
+// then (100 lines) goes into the file as well. A file that has grown to 10 MiB becomes FILE.1 (cairnfs.log:
+// cairnfs.1.log) in place of an older one. Thread-safety: all functions may be called from any thread.
 void configure(Level level, const std::string& file = {});
 
 void write(Level level, std::string_view line);

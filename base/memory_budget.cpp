@@ -28,44 +28,39 @@ void MemoryBudget::Lease::shrink_to(uint64_t size_bytes) {
 }
 
 Result<MemoryBudget::Lease> MemoryBudget::acquire(uint64_t size_bytes, const RequestContext& context) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   ++waiting_;
   if (!fits(size_bytes) && reclaim_) {
     lock.unlock();
     reclaim_(size_bytes);
     lock.lock();
   }
-  const bool granted = freed_.wait_until(lock, context.stop, context.deadline, [&] { return fits(size_bytes); });
+  auto granted = freed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return fits(size_bytes); });
   --waiting_;
-  if (!granted) {
-    lock.unlock();
-    auto ended = context.check();
-    Error why = ended ? Error(Errc::deadline_exceeded, "took longer than its deadline") : ended.error();
-    return fail(why.in("wait for buffer memory"));
-  }
+  if (!granted) return fail(granted.error().in("wait for buffer memory"));
   take(size_bytes);
   return Lease(this, size_bytes);
 }
 
 Result<MemoryBudget::Lease> MemoryBudget::try_acquire(uint64_t size_bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!fits(size_bytes)) return fail(Errc::no_space, "the memory budget of {} bytes is in use", limit_);
   take(size_bytes);
   return Lease(this, size_bytes);
 }
 
 uint64_t MemoryBudget::used_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return used_;
 }
 
 uint64_t MemoryBudget::peak_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return peak_;
 }
 
 bool MemoryBudget::contended() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return waiting_ > 0;
 }
 
@@ -76,7 +71,7 @@ void MemoryBudget::take(uint64_t size_bytes) {
 
 void MemoryBudget::give_back(uint64_t size_bytes) {
   // Notified under the lock: once it is free, whoever waited for the last lease may end this budget.
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   check(used_ >= size_bytes, "a lease gives back only what it took");
   used_ -= size_bytes;
   freed_.notify_all();

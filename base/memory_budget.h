@@ -1,12 +1,11 @@
 // The bound on buffer memory: promise 8 of docs/semantics.md.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 
 #include "base/request_context.h"
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -53,17 +52,17 @@ class MemoryBudget {
   [[nodiscard]] bool contended() const;
 
  private:
-  bool fits(uint64_t size_bytes) const { return used_ == 0 || used_ + size_bytes <= limit_; }
-  void take(uint64_t size_bytes);
+  bool fits(uint64_t size_bytes) const CAIRN_REQUIRES(mutex_) { return used_ == 0 || used_ + size_bytes <= limit_; }
+  void take(uint64_t size_bytes) CAIRN_REQUIRES(mutex_);
   void give_back(uint64_t size_bytes);
 
   const uint64_t limit_;
   std::function<void(uint64_t)> reclaim_;
-  mutable std::mutex mutex_;
-  std::condition_variable_any freed_;
-  uint64_t used_ = 0;   // guarded by mutex_
-  uint64_t peak_ = 0;   // guarded by mutex_
-  size_t waiting_ = 0;  // guarded by mutex_; counts from before the reclaimer is asked
+  mutable Mutex mutex_;
+  Condition freed_;
+  uint64_t used_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t peak_ CAIRN_GUARDED_BY(mutex_) = 0;
+  size_t waiting_ CAIRN_GUARDED_BY(mutex_) = 0;  // counts from before the reclaimer is asked
 };
 
 }  // namespace cairn

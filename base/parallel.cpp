@@ -1,9 +1,9 @@
 #include "base/parallel.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
+
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -15,7 +15,7 @@ class Loop {
   Loop(size_t count, const std::function<void(size_t)>& work) : count_(count), work_(work) {}
 
   void take_part() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (next_ < count_) {
       const size_t index = next_++;
       lock.unlock();
@@ -26,17 +26,17 @@ class Loop {
   }
 
   void wait() {
-    std::unique_lock lock(mutex_);
-    all_done_.wait(lock, [this] { return done_ == count_; });
+    MutexLock lock(mutex_);
+    all_done_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return done_ == count_; });
   }
 
  private:
   const size_t count_;
   const std::function<void(size_t)>& work_;
-  std::mutex mutex_;
-  std::condition_variable all_done_;
-  size_t next_ = 0;  // guarded by mutex_
-  size_t done_ = 0;  // guarded by mutex_
+  Mutex mutex_;
+  Condition all_done_;
+  size_t next_ CAIRN_GUARDED_BY(mutex_) = 0;
+  size_t done_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

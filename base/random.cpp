@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -18,7 +19,7 @@ Random& kernel_random() {
 }
 
 uint64_t SeededRandom::next_u64() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return engine_();
 }
 

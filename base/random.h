@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <random>
+
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -30,8 +31,8 @@ class SeededRandom final : public Random {
   uint64_t next_u64() override;
 
  private:
-  std::mutex mutex_;
-  std::mt19937_64 engine_;  // guarded by mutex_
+  Mutex mutex_;
+  std::mt19937_64 engine_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

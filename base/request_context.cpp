@@ -5,17 +5,17 @@
 namespace cairn {
 
 RequestContext RequestContext::within(std::chrono::nanoseconds timeout, Cause cause, std::stop_token stop) {
-  return {std::chrono::steady_clock::now() + timeout, std::move(stop), cause};
+  return {system_clock().steady_now() + timeout, std::move(stop), cause};
 }
 
 RequestContext RequestContext::with_cause(Cause other) const { return {deadline, stop, other}; }
 
 RequestContext RequestContext::no_longer_than(std::chrono::nanoseconds timeout) const {
-  return {std::min(deadline, std::chrono::steady_clock::now() + timeout), stop, cause};
+  return {std::min(deadline, system_clock().steady_now() + timeout), stop, cause};
 }
 
 std::chrono::nanoseconds RequestContext::remaining() const {
-  return std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(deadline - std::chrono::steady_clock::now()));
+  return std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(deadline - system_clock().steady_now()));
 }
 
 Result<void> RequestContext::check() const {

@@ -1,11 +1,10 @@
 // A role that one thread at a time has, and that the others can stop waiting for.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 #include "base/request_context.h"
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -33,26 +32,23 @@ class Turn {
 
   // Failures: cancelled, deadline_exceeded.
   Result<Held> take(const RequestContext& context) {
-    std::unique_lock lock(mutex_);
-    const bool granted = ended_.wait_until(lock, context.stop, context.deadline, [this] { return !taken_; });
-    if (granted) {
-      taken_ = true;
-      return Held(this);
-    }
-    if (context.stop.stop_requested()) return fail(Errc::cancelled, "interrupted");
-    return fail(Errc::deadline_exceeded, "waited too long for others to finish");
+    MutexLock lock(mutex_);
+    auto free = ended_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return !taken_; });
+    if (!free) return fail(free.error().in("wait for others to finish"));
+    taken_ = true;
+    return Held(this);
   }
 
  private:
   void end() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     taken_ = false;
     ended_.notify_one();
   }
 
-  std::mutex mutex_;
-  std::condition_variable_any ended_;
-  bool taken_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  Condition ended_;
+  bool taken_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn

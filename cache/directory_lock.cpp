@@ -6,7 +6,8 @@
 
 #include <cerrno>
 #include <chrono>
-#include <thread>
+
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -17,10 +18,13 @@ constexpr std::chrono::seconds kMostOfDying{1};
 constexpr std::chrono::milliseconds kBetweenTries{20};
 
 bool lock_soon(int fd) {
-  const auto until = std::chrono::steady_clock::now() + kMostOfDying;
+  const auto context = RequestContext::within(kMostOfDying);
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= until) return false;
-    std::this_thread::sleep_for(kBetweenTries);
+    const int error = errno;
+    if (error != EWOULDBLOCK || !pause(kBetweenTries, context)) {
+      errno = error;
+      return false;
+    }
   }
   return true;
 }

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/units.h"
 
 namespace cairn {
@@ -125,8 +126,8 @@ Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string
   auto found = numbers_in(directory);
   if (!found) return fail(std::move(found).error());
   const uint64_t first_free = found->empty() ? 1 : found->back() + 1;
-  std::unique_ptr<DiskStagingArea> area(new DiskStagingArea(std::move(directory), std::move(*lock), first_free));
-  area->found_ = std::move(*found);
+  std::unique_ptr<DiskStagingArea> area(
+      new DiskStagingArea(std::move(directory), std::move(*lock), first_free, std::move(*found)));
   return area;
 }
 
@@ -138,7 +139,7 @@ Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
 }
 
 Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
-  std::lock_guard lock(found_mutex_);
+  MutexLock lock(found_mutex_);
   std::vector<KeptStagingFile> kept;
   size_t discarded_files = 0;
   uint64_t discarded_bytes = 0;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "cache/directory_lock.h"
 #include "cache/staging_area.h"
 
@@ -26,14 +26,14 @@ class DiskStagingArea final : public StagingArea {
   Result<std::vector<KeptStagingFile>> take_kept() override;
 
  private:
-  DiskStagingArea(std::string directory, DirectoryLock lock, uint64_t first_free)
-      : directory_(std::move(directory)), lock_(std::move(lock)), next_(first_free) {}
+  DiskStagingArea(std::string directory, DirectoryLock lock, uint64_t first_free, std::vector<uint64_t> found)
+      : directory_(std::move(directory)), lock_(std::move(lock)), next_(first_free), found_(std::move(found)) {}
 
   const std::string directory_;
   const DirectoryLock lock_;
   std::atomic<uint64_t> next_;  // the number of the next staging file: above every one found at open
-  std::mutex found_mutex_;
-  std::vector<uint64_t> found_;  // what earlier processes left; guarded by found_mutex_
+  Mutex found_mutex_;
+  std::vector<uint64_t> found_ CAIRN_GUARDED_BY(found_mutex_);  // what earlier processes left
 };
 
 }  // namespace cairn

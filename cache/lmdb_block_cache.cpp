@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutex.h"
+#include "base/thread.h"
 #include "base/units.h"
 #include "cache/local_files.h"
 #include "cache/recency_file.h"
@@ -75,13 +77,13 @@ LmdbBlockCache::LmdbBlockCache(Options options, std::string directory, Directory
 void LmdbBlockCache::start() {
   note_how_it_ended(directory_);
   open_table();
-  writer_ = std::thread([this] { run(); });
+  writer_ = Thread("cache", [this](const std::stop_token&) { run(); });
   pthread_setname_np(writer_.native_handle(), "cache-writer");
 }
 
 LmdbBlockCache::~LmdbBlockCache() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   work_.notify_one();
@@ -99,7 +101,7 @@ LmdbBlockCache::~LmdbBlockCache() {
 bool LmdbBlockCache::read(const ChunkId& id, uint64_t offset, MutableByteView out) {
   ChunkLedger::Found found;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     found = ledger_.use(id);
   }
   const uint64_t chunk_bytes = found.queued != nullptr ? found.queued->size() : found.stored_bytes;
@@ -115,13 +117,13 @@ bool LmdbBlockCache::read(const ChunkId& id, uint64_t offset, MutableByteView ou
 
 bool LmdbBlockCache::read_stored(const ChunkId& id, uint64_t chunk_bytes, uint64_t offset, MutableByteView out) {
   using Outcome = LmdbBlockTable::ReadOutcome;
-  std::shared_lock gate(table_gate_);
+  ReaderLock gate(table_gate_);
   const Outcome outcome = table_ == nullptr ? Outcome::missing : table_->read(id, chunk_bytes, offset, out);
   if (outcome == Outcome::done) return true;
   if (outcome == Outcome::missing) return false;  // evicted since the ledger was asked
   ++corrupt_;
   log::warning("cache: chunk {} is corrupt on disk and was dropped", id.short_hex());
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ledger_.doom(id);
   damaged_ = damaged_ || outcome == Outcome::damaged;
   work_.notify_one();
@@ -129,12 +131,12 @@ bool LmdbBlockCache::read_stored(const ChunkId& id, uint64_t chunk_bytes, uint64
 }
 
 bool LmdbBlockCache::contains(const ChunkId& id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return ledger_.contains(id);
 }
 
 BlockCacheStats LmdbBlockCache::stats() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return {.hits = hits_,
           .misses = misses_,
           .corrupt = corrupt_,
@@ -149,7 +151,7 @@ BlockCacheStats LmdbBlockCache::stats() const {
 
 void LmdbBlockCache::put(const ChunkId& id, SharedBuffer plain) {
   if (plain->empty()) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const bool queue_is_full = ledger_.queued_bytes() + plain->size() > options_.queue_bytes;
   if (!ledger_.contains(id) && (queue_is_full || options_.clock->steady_now() < paused_until_)) {
     ++dropped_;
@@ -161,24 +163,25 @@ void LmdbBlockCache::put(const ChunkId& id, SharedBuffer plain) {
 
 // Chunks leave the queue in the order they came, so later ones do not hold this up.
 void LmdbBlockCache::flush() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const uint64_t accepted = ledger_.accepted_chunks();
-  progress_.wait(lock, [&] { return ledger_.finished_chunks() >= accepted; });
+  progress_.wait(lock, [&]() CAIRN_REQUIRES(mutex_) { return ledger_.finished_chunks() >= accepted; });
 }
 
 void LmdbBlockCache::clear() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const uint64_t wanted = ++clears_wanted_;
   work_.notify_one();
-  progress_.wait(lock, [&] { return clears_done_ >= wanted; });
+  progress_.wait(lock, [&]() CAIRN_REQUIRES(mutex_) { return clears_done_ >= wanted; });
 }
 
 bool LmdbBlockCache::has_work() const { return ledger_.has_queued() || damaged_ || clears_done_ < clears_wanted_; }
 
 void LmdbBlockCache::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    const bool woken = work_.wait_for(lock, kSaveOrderEvery, [&] { return stopping_ || has_work(); });
+    const bool woken =
+        work_.wait_for(lock, {}, kSaveOrderEvery, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || has_work(); });
     if (stopping_ && !has_work()) return;
     lock.unlock();
     woken ? work() : save_order_of_use();
@@ -191,7 +194,7 @@ void LmdbBlockCache::work() {
   uint64_t clears = 0;
   bool start_over = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     clears = clears_wanted_;
     if (clears_done_ < clears) ledger_.forget_queued();
     start_over = clears_done_ < clears || damaged_;
@@ -199,14 +202,14 @@ void LmdbBlockCache::work() {
   }
   if (start_over || table_ == nullptr) replace_table(start_over);
   store_next_batch();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   clears_done_ = clears;
 }
 
 void LmdbBlockCache::store_next_batch() {
   ChunkLedger::Batch batch;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     batch = ledger_.take_batch(batch_bytes_);
   }
   if (batch.chunks.empty()) return;
@@ -217,11 +220,11 @@ void LmdbBlockCache::store_next_batch() {
     outcome = store(batch);
   }
   const bool stored = outcome == WriteOutcome::done;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ledger_.finish(batch, stored);
   if (stored) return;
   dropped_ += batch.chunks.size();
-  if (outcome == WriteOutcome::disk_refused) pause();
+  if (outcome == WriteOutcome::disk_refused) pause_puts();
 }
 
 // A full disk or map is answered by evicting, a batch's worth more each time.
@@ -247,41 +250,40 @@ LmdbBlockCache::WriteOutcome LmdbBlockCache::write(const ChunkLedger::Batch& bat
   for (const auto& [id, plain] : batch.chunks) added.push_back({id, plain->view()});
   std::vector<ChunkId> removed;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     removed = ledger_.doomed();
   }
   const WriteOutcome outcome = table_->write(removed, added);
   if (outcome != WriteOutcome::done) return outcome;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ledger_.buried(removed.size());
   return outcome;
 }
 
 void LmdbBlockCache::evict_down_to(uint64_t bytes) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   evicted_ += ledger_.doom_down_to(bytes);
 }
 
 uint64_t LmdbBlockCache::stored_bytes() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return ledger_.stored_bytes();
 }
 
 uint64_t LmdbBlockCache::limit_bytes() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (options_.clock->steady_now() >= grow_again_at_) growth_limit_bytes_ = options_.capacity_bytes;
   const uint64_t reserve = reserve_bytes(growth_limit_bytes_, batch_bytes_);
   return growth_limit_bytes_ - std::min(growth_limit_bytes_, reserve);
 }
 
 void LmdbBlockCache::stop_growing() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   growth_limit_bytes_ = std::min(options_.capacity_bytes, table_->file_bytes());
   grow_again_at_ = options_.clock->steady_now() + kGrowAgainAfter;
 }
 
-// Needs mutex_.
-void LmdbBlockCache::pause() {
+void LmdbBlockCache::pause_puts() {
   dropped_ += ledger_.forget_queued();
   paused_until_ = options_.clock->steady_now() + kPause;
   log::warning("cache: the disk takes no more; nothing new is cached for a while");
@@ -310,7 +312,7 @@ Result<void> LmdbBlockCache::try_open_table() {
   const auto order = load_recency(recency_path(directory_));
   table_ = std::move(*table);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ledger_.adopt(std::move(*chunks), order);
   }
   return table_->file_bytes() > options_.capacity_bytes ? shrink_to_capacity() : Result<void>();
@@ -332,7 +334,7 @@ Result<void> LmdbBlockCache::shrink_to_capacity() {
 }
 
 void LmdbBlockCache::replace_table(bool empty) {
-  std::unique_lock gate(table_gate_);
+  WriterLock gate(table_gate_);
   forget_table();
   if (empty) LmdbBlockTable::remove_files(directory_);
   open_table();
@@ -340,14 +342,14 @@ void LmdbBlockCache::replace_table(bool empty) {
 
 void LmdbBlockCache::forget_table() {
   table_.reset();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ledger_.forget_stored();
 }
 
 void LmdbBlockCache::save_order_of_use() {
   std::vector<RecencyTag> order;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     order = ledger_.order_of_use();
   }
   save_recency(recency_path(directory_), order);

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/thread.h"
+#include "base/wait.h"
 #include "cache/block_cache.h"
 #include "cache/chunk_ledger.h"
 #include "cache/directory_lock.h"
@@ -60,7 +58,7 @@ class LmdbBlockCache final : public BlockCache {
 
   bool read_stored(const ChunkId& id, uint64_t chunk_bytes, uint64_t offset, MutableByteView out);
 
-  [[nodiscard]] bool has_work() const;  // needs mutex_
+  [[nodiscard]] bool has_work() const CAIRN_REQUIRES(mutex_);
 
   // The rest runs in the writer thread, or before it starts and after it ended.
   void run();
@@ -70,7 +68,7 @@ class LmdbBlockCache final : public BlockCache {
   WriteOutcome write(const ChunkLedger::Batch& batch);
   void evict_down_to(uint64_t bytes);
   void stop_growing();
-  void pause();
+  void pause_puts() CAIRN_REQUIRES(mutex_);
 
   void open_table();
   Result<void> try_open_table();
@@ -87,20 +85,21 @@ class LmdbBlockCache final : public BlockCache {
   const uint64_t batch_bytes_;
 
   // Held shared to use the table, alone to replace it. mutex_ may be taken while holding it, not the other way round.
-  mutable std::shared_mutex table_gate_;
-  std::unique_ptr<LmdbBlockTable> table_;  // guarded by table_gate_; null while none can be had
+  // The writer thread, which is the only one to replace the table, uses it without; so the compiler cannot check this.
+  mutable SharedMutex table_gate_;         // orders use and replacement of table_
+  std::unique_ptr<LmdbBlockTable> table_;  // null while none can be had
 
-  mutable std::mutex mutex_;
-  std::condition_variable work_;      // there is something for the writer
-  std::condition_variable progress_;  // the writer has finished something
-  ChunkLedger ledger_;                // guarded by mutex_
-  uint64_t growth_limit_bytes_;       // the capacity, or less while the disk is full; guarded by mutex_
-  SteadyTime grow_again_at_{};        // guarded by mutex_
-  SteadyTime paused_until_{};         // takes no chunks before; guarded by mutex_
-  bool damaged_ = false;              // the table is useless: open another; guarded by mutex_
-  uint64_t clears_wanted_ = 0;        // guarded by mutex_
-  uint64_t clears_done_ = 0;          // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition work_;      // there is something for the writer
+  Condition progress_;  // the writer has finished something
+  ChunkLedger ledger_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t growth_limit_bytes_ CAIRN_GUARDED_BY(mutex_);  // the capacity, or less while the disk is full
+  SteadyTime grow_again_at_ CAIRN_GUARDED_BY(mutex_){};
+  SteadyTime paused_until_ CAIRN_GUARDED_BY(mutex_){};  // takes no chunks before
+  bool damaged_ CAIRN_GUARDED_BY(mutex_) = false;       // the table is useless: open another
+  uint64_t clears_wanted_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t clears_done_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool stopping_ CAIRN_GUARDED_BY(mutex_) = false;
 
   std::atomic<uint64_t> hits_{0};
   std::atomic<uint64_t> misses_{0};
@@ -108,7 +107,7 @@ class LmdbBlockCache final : public BlockCache {
   std::atomic<uint64_t> evicted_{0};
   std::atomic<uint64_t> dropped_{0};
 
-  std::thread writer_;  // last: it uses everything above
+  Thread writer_;  // last: it uses everything above
 };
 
 }  // namespace cairn

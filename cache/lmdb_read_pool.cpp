@@ -3,6 +3,7 @@
 #include <lmdb.h>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "cache/lmdb_error.h"
 
 namespace cairn {
@@ -38,8 +39,8 @@ Result<LmdbReadPool::Lease> LmdbReadPool::begin() {
 
 // An idle reader, or an empty one if another may be started.
 LmdbReadPool::Reader LmdbReadPool::take_idle() {
-  std::unique_lock lock(mutex_);
-  returned_.wait(lock, [&] { return out_ < kMaxReaders; });
+  MutexLock lock(mutex_);
+  returned_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return out_ < kMaxReaders; });
   ++out_;
   if (idle_.empty()) return {};
   const Reader reader = idle_.back();
@@ -49,7 +50,7 @@ LmdbReadPool::Reader LmdbReadPool::take_idle() {
 
 void LmdbReadPool::give_back(Reader reader) {
   if (reader.transaction != nullptr) mdb_txn_reset(reader.transaction);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   --out_;
   if (reader.transaction != nullptr) idle_.push_back(reader);
   returned_.notify_one();

@@ -1,12 +1,11 @@
 // Read transactions that are begun once and renewed for every read.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/result.h"
+#include "base/wait.h"
 
 struct MDB_cursor;
 struct MDB_env;
@@ -60,10 +59,10 @@ class LmdbReadPool {
 
   MDB_env* const environment_;
   const unsigned tree_;
-  std::mutex mutex_;
-  std::condition_variable returned_;
-  std::vector<Reader> idle_;  // reset, not aborted; guarded by mutex_
-  unsigned out_ = 0;          // guarded by mutex_
+  Mutex mutex_;
+  Condition returned_;
+  std::vector<Reader> idle_ CAIRN_GUARDED_BY(mutex_);  // reset, not aborted
+  unsigned out_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn

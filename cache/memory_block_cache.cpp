@@ -12,7 +12,7 @@ bool MemoryBlockCache::read(const ChunkId& id, uint64_t offset, MutableByteView 
 }
 
 SharedBuffer MemoryBlockCache::find(const ChunkId& id, uint64_t offset, size_t size_bytes) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const SharedBuffer* chunk = chunks_.use(id);
   if (chunk == nullptr || offset > (*chunk)->size() || size_bytes > (*chunk)->size() - offset) {
     ++stats_.misses;
@@ -23,7 +23,7 @@ SharedBuffer MemoryBlockCache::find(const ChunkId& id, uint64_t offset, size_t s
 }
 
 void MemoryBlockCache::put(const ChunkId& id, SharedBuffer plain) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (chunks_.use(id) != nullptr) return;
   if (plain->size() > stats_.capacity_bytes) {
     ++stats_.dropped_puts;
@@ -43,18 +43,18 @@ void MemoryBlockCache::evict_oldest() {
 }
 
 bool MemoryBlockCache::contains(const ChunkId& id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return chunks_.peek(id) != nullptr;
 }
 
 void MemoryBlockCache::clear() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   chunks_.clear();
   stats_.used_bytes = 0;
 }
 
 BlockCacheStats MemoryBlockCache::stats() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   BlockCacheStats stats = stats_;
   stats.chunks = chunks_.size();
   return stats;

@@ -1,8 +1,7 @@
 // A cache that lives and dies with the process: for tests, and for hosts without a local disk.
 #pragma once
 
-#include <mutex>
-
+#include "base/mutex.h"
 #include "cache/block_cache.h"
 #include "cache/lru_map.h"
 
@@ -24,11 +23,11 @@ class MemoryBlockCache final : public BlockCache {
 
  private:
   SharedBuffer find(const ChunkId& id, uint64_t offset, size_t size_bytes);
-  void evict_oldest();
+  void evict_oldest() CAIRN_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  LruMap<SharedBuffer> chunks_;  // guarded by mutex_
-  BlockCacheStats stats_;        // guarded by mutex_
+  mutable Mutex mutex_;
+  LruMap<SharedBuffer> chunks_ CAIRN_GUARDED_BY(mutex_);
+  BlockCacheStats stats_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

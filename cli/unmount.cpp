@@ -9,9 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <fstream>
-#include <future>
-#include <memory>
-#include <thread>
+
+#include "base/detached_call.h"
 
 namespace cairn {
 
@@ -35,14 +34,13 @@ Result<void> unmount_by_helper(const std::string& mountpoint, UnmountMode mode) 
 }  // namespace
 
 MountHealth probe_mount(const std::string& mountpoint, std::chrono::nanoseconds timeout) {
-  const auto answered = std::make_shared<std::promise<int>>();
-  std::future<int> answer = answered->get_future();
-  std::thread([answered, mountpoint] {
+  const std::function<int()> look = [mountpoint] {
     struct stat info {};
-    answered->set_value(::stat(mountpoint.c_str(), &info) == 0 ? 0 : errno);
-  }).detach();
-  if (answer.wait_for(timeout) != std::future_status::ready) return MountHealth::silent;
-  const int error = answer.get();
+    return ::stat(mountpoint.c_str(), &info) == 0 ? 0 : errno;
+  };
+  const std::optional<int> answer = call_detached("probe", look, timeout);
+  if (!answer) return MountHealth::silent;
+  const int error = *answer;
   if (error == 0) return MountHealth::answers;
   return error == ENOTCONN || error == ECONNABORTED ? MountHealth::dead : MountHealth::other;
 }

@@ -64,7 +64,7 @@ struct ControlServer::Connection {
   LineSocket socket;
   std::atomic<bool> finished = false;
   bool hung_up = false;
-  std::jthread thread;
+  Thread thread;
 };
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, Handler handler) {
@@ -86,7 +86,7 @@ ControlServer::ControlServer(std::string path, UniqueFd listener, UniqueFd wake,
       listener_(std::move(listener)),
       wake_(std::move(wake)),
       handler_(std::move(handler)),
-      thread_([this](const std::stop_token& stop) { serve(stop); }) {}
+      thread_("control", [this](const std::stop_token& stop) { serve(stop); }) {}
 
 ControlServer::~ControlServer() {
   thread_.request_stop();
@@ -123,7 +123,7 @@ void ControlServer::accept_one() {
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd.valid() || connections_.size() >= kMaxConnections) return;  // the client sees a hang-up
   Connection& connection = connections_.emplace_back(std::move(fd));
-  connection.thread = std::jthread([this, &connection](const std::stop_token& stop) {
+  connection.thread = Thread("control", [this, &connection](const std::stop_token& stop) {
     answer(connection.socket, stop);
     ::shutdown(connection.socket.fd(), SHUT_RDWR);
     connection.finished = true;

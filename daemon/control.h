@@ -14,9 +14,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 
 #include "base/result.h"
+#include "base/thread.h"
 #include "daemon/line_socket.h"
 
 namespace cairn {
@@ -51,7 +51,7 @@ class ControlServer {
   const UniqueFd wake_;  // readable when the server is to end
   const Handler handler_;
   std::list<Connection> connections_;  // the serving thread's own
-  std::jthread thread_;
+  Thread thread_;
 };
 
 // The command's end: one request and its answer.

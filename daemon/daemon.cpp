@@ -7,10 +7,11 @@
 
 #include <csignal>
 #include <fstream>
-#include <thread>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/units.h"
+#include "base/wait.h"
 #include "daemon/mount_service.h"
 
 namespace cairn {
@@ -54,7 +55,7 @@ class SignalWatch {
   explicit SignalWatch(std::function<void(int count)> on_signal) : on_signal_(std::move(on_signal)) {
     const sigset_t set = ending_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    thread_ = Thread("signals", [this](const std::stop_token& stop) { run(stop); });
   }
 
  private:
@@ -67,31 +68,29 @@ class SignalWatch {
   }
 
   const std::function<void(int)> on_signal_;
-  std::jthread thread_;
+  Thread thread_;
 };
 
 // Ends the process if it has not gone away by itself in time.
 class LastResort {
  public:
   explicit LastResort(std::chrono::nanoseconds grace)
-      : thread_([grace](const std::stop_token& stop) {
-          std::mutex mutex;
-          std::condition_variable_any never;
-          std::unique_lock lock(mutex);
-          if (never.wait_for(lock, stop, grace, [&stop] { return stop.stop_requested(); })) return;
+      : thread_("last resort", [grace](const std::stop_token& stop) {
+          (void)pause(grace, RequestContext::within(grace, Cause::maintenance, stop));
+          if (stop.stop_requested()) return;
           log::error("the end takes too long: going now; what is unpublished is kept for the next mount");
           ::_exit(1);
         }) {}
 
  private:
-  std::jthread thread_;
+  Thread thread_;
 };
 
 // Which session the signals are for; they may come before there is one.
 class EndSwitch {
  public:
   void on_signal(int count) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     log::info("{}", count == 1 ? "told to end" : "told again: publishing no more");
     requested_ = true;
     if (session_ != nullptr) session_->stop();
@@ -99,16 +98,16 @@ class EndSwitch {
   }
   // From now on a signal ends `session`; nullptr: nothing.
   void attach(FuseSession* session) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     session_ = session;
     if (session != nullptr && requested_) session->stop();
   }
   [[nodiscard]] std::stop_token publishing() { return publishing_.get_token(); }
 
  private:
-  std::mutex mutex_;
-  FuseSession* session_ = nullptr;  // guarded by mutex_
-  bool requested_ = false;          // guarded by mutex_
+  Mutex mutex_;
+  FuseSession* session_ CAIRN_GUARDED_BY(mutex_) = nullptr;
+  bool requested_ CAIRN_GUARDED_BY(mutex_) = false;
   std::stop_source publishing_;
 };
 

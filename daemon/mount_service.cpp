@@ -102,15 +102,15 @@ Result<Json> MountService::prefetch(const std::vector<std::string>& paths, const
 
 Result<Json> MountService::await_end(const ProgressFunction& progress, const std::stop_token& stop) {
   progress({{"waiting", true}});
-  std::unique_lock lock(mutex_);
-  ended_.wait(lock, stop, [this] { return last_words_.has_value(); });
+  MutexLock lock(mutex_);
+  ended_.wait(lock, stop, [this]() CAIRN_REQUIRES(mutex_) { return last_words_.has_value(); });
   if (!last_words_) return fail(Errc::cancelled, "nobody waits any more");
   return *last_words_;
 }
 
 void MountService::announce_end() {
   Json words = {{"unpublished", unpublished()}, {"cache_dir", about_.cache_dir}};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   last_words_ = std::move(words);
   ended_.notify_all();
 }

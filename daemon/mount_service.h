@@ -1,12 +1,11 @@
 // What a mount's daemon answers to the commands.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/wait.h"
 #include "daemon/control.h"
 #include "daemon/mounted_store.h"
 
@@ -47,9 +46,9 @@ class MountService {
   MountedStore& store_;
   const About about_;
   const SteadyTime started_;
-  std::mutex mutex_;
-  std::condition_variable_any ended_;
-  std::optional<Json> last_words_;  // guarded by mutex_
+  Mutex mutex_;
+  Condition ended_;
+  std::optional<Json> last_words_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -16,19 +16,16 @@ void EntryLocks::Held::release() {
 }
 
 Result<EntryLocks::Held> EntryLocks::acquire(EntryId id, const RequestContext& context) {
-  std::unique_lock lock(mutex_);
-  const bool free = freed_.wait_until(lock, context.stop, context.deadline, [&] { return !held_.contains(id); });
-  if (!free) {
-    if (auto going = context.check(); !going) return fail(std::move(going).error().in("another publication goes on"));
-    return fail(Errc::deadline_exceeded, "another publication goes on");
-  }
+  MutexLock lock(mutex_);
+  auto free = freed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return !held_.contains(id); });
+  if (!free) return fail(free.error().in("another publication goes on"));
   held_.insert(id);
   return Held(this, id);
 }
 
 void EntryLocks::give_back(EntryId id) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     held_.erase(id);
   }
   freed_.notify_all();

@@ -1,12 +1,11 @@
 // One thread at a time per file, for what must not overlap and does wait for the store.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <unordered_set>
 
 #include "base/ids.h"
 #include "base/request_context.h"
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -36,9 +35,9 @@ class EntryLocks {
  private:
   void give_back(EntryId id);
 
-  std::mutex mutex_;
-  std::condition_variable_any freed_;
-  std::unordered_set<EntryId> held_;  // guarded by mutex_
+  Mutex mutex_;
+  Condition freed_;
+  std::unordered_set<EntryId> held_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/posix_error.h"
 #include "fs/errno.h"
 
@@ -49,7 +50,7 @@ Result<void> FileBytes::load(const RequestContext& context) {
 
 void FileBytes::add_writer(uint64_t session) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     last_session_ = session;
     if (++writers_ > 1) return;
   }
@@ -58,14 +59,14 @@ void FileBytes::add_writer(uint64_t session) {
 
 void FileBytes::remove_writer() {
   Dropped dropped;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   --writers_;
   dropped = drop_draft_if_idle_locked();
 }
 
 // The reader of the base version; nullptr for an empty file. Two threads may both open it: the first one stays.
 Result<std::shared_ptr<FileReader>> FileBytes::reader(const RequestContext& context) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (reader_ || !base_ || base_->size_bytes == 0) return reader_;
   const VersionPtr version = base_;
   lock.unlock();
@@ -85,13 +86,13 @@ Result<std::shared_ptr<Draft>> FileBytes::draft(const RequestContext& context) {
   if (!base) return fail(std::move(base).error());
   auto opened = Draft::open(sources_.environment, sources_.reader, sources_.writer, *base);
   if (!opened) return fail(as_io_error(std::move(opened).error()));
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!draft_) draft_ = std::move(*opened);
   return draft_;
 }
 
 std::shared_ptr<Draft> FileBytes::draft_if_any() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return draft_;
 }
 
@@ -100,7 +101,7 @@ void FileBytes::stop_sink() {
   if (!sink_) return;
   std::shared_ptr<FileReader> reader;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     reader = reader_;
   }
   if (reader) reader->set_page_sink(nullptr);
@@ -109,7 +110,7 @@ void FileBytes::stop_sink() {
 
 void FileBytes::touch() {
   const Nanos now = sources_.environment.clock.wall_now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   mtime_ = now;
 }
 
@@ -138,7 +139,7 @@ Result<size_t> FileBytes::write(uint64_t offset, ByteView bytes, const RequestCo
 Result<size_t> FileBytes::append(ByteView bytes, const RequestContext& context) {
   auto target = draft(context);
   if (!target) return fail(std::move(target).error());
-  std::lock_guard lock(append_mutex_);
+  MutexLock lock(append_mutex_);
   return write_to(**target, (*target)->size_bytes(), bytes);
 }
 
@@ -191,43 +192,43 @@ Result<uint64_t> FileBytes::seek(uint64_t offset, int whence, const RequestConte
 }
 
 uint64_t FileBytes::size_bytes() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (draft_) return draft_->size_bytes();
   return base_ ? base_->size_bytes : 0;
 }
 
 uint64_t FileBytes::data_bytes() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (draft_) return draft_->data_bytes();
   return base_ ? base_->size_bytes - base_->hole_bytes : 0;
 }
 
 VersionPtr FileBytes::base() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return base_;
 }
 
 bool FileBytes::unpublished_locked() const { return draft_ && (sealed_ || draft_->dirty()); }
 
 bool FileBytes::unpublished() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return unpublished_locked();
 }
 
 uint64_t FileBytes::last_session() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return last_session_;
 }
 
 bool FileBytes::has_draft() const { return draft_if_any() != nullptr; }
 
 std::optional<Nanos> FileBytes::unpublished_mtime() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return unpublished_locked() ? mtime_ : std::nullopt;
 }
 
 bool FileBytes::set_unpublished_mtime(Nanos mtime) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!unpublished_locked()) return false;
   mtime_ = mtime;
   return true;
@@ -235,9 +236,9 @@ bool FileBytes::set_unpublished_mtime(Nanos mtime) {
 
 Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& context) {
   const auto draft = draft_if_any();
-  std::optional<SealedContent> content;
+  std::optional<StoredContent> content;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (sealed_ && !draft_->dirty()) content = sealed_;
   }
   if (!content) {
@@ -245,17 +246,11 @@ Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& conte
     if (!sealed) return fail(std::move(sealed).error());
     content = std::move(*sealed);
   }
-  Version version;
+  Version version{*content, {}, {}, {}, {}};
   version.published = sources_.environment.clock.wall_now();
-  version.size_bytes = content->size_bytes;
   version.host = sources_.environment.options.host;
   version.session = session;
-  version.chunks_new = content->chunks_new;
-  version.chunks_shared = content->chunks_shared;
-  version.stored_bytes = content->stored_bytes;
-  version.hole_bytes = content->hole_bytes;
-  version.content = content->content;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   sealed_ = std::move(content);
   version.mtime = mtime_.value_or(version.published);
   return std::make_shared<const Version>(std::move(version));
@@ -263,7 +258,7 @@ Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& conte
 
 void FileBytes::published(VersionPtr version) {
   Dropped dropped;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   base_ = std::move(version);
   sealed_.reset();
   dropped.reader = std::exchange(reader_, nullptr);

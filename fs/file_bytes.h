@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 
+#include "base/mutex.h"
 #include "store/drafts/draft.h"
 #include "store/environment.h"
 #include "store/reading/file_reader.h"
@@ -84,26 +84,26 @@ class FileBytes {
   Result<void> allocate_in(Draft& draft, int mode, uint64_t offset, uint64_t length);
   Result<size_t> write_to(Draft& draft, uint64_t offset, ByteView bytes);
   void touch();
-  [[nodiscard]] bool unpublished_locked() const;
+  [[nodiscard]] bool unpublished_locked() const CAIRN_REQUIRES(mutex_);
   // What is to be destroyed once mutex_ is free again.
   struct Dropped {
     std::shared_ptr<Draft> draft;
     std::shared_ptr<FileReader> reader;
   };
-  Dropped drop_draft_if_idle_locked();
+  Dropped drop_draft_if_idle_locked() CAIRN_REQUIRES(mutex_);
 
   const ByteSources sources_;
   const PageSink sink_;
-  std::mutex append_mutex_;  // taken before mutex_; held over the write of an append, which is local
+  Mutex append_mutex_;  // orders appends: taken before mutex_, held over an append's write, which is local
 
-  mutable std::mutex mutex_;
-  VersionPtr base_;                      // guarded by mutex_
-  std::shared_ptr<FileReader> reader_;   // guarded by mutex_; of base_, opened when first needed
-  std::shared_ptr<Draft> draft_;         // guarded by mutex_
-  std::optional<SealedContent> sealed_;  // guarded by mutex_; durable, and no commit names it yet
-  std::optional<Nanos> mtime_;           // guarded by mutex_; of the unpublished bytes
-  size_t writers_ = 0;                   // guarded by mutex_
-  uint64_t last_session_ = 0;            // guarded by mutex_
+  mutable Mutex mutex_;
+  VersionPtr base_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<FileReader> reader_ CAIRN_GUARDED_BY(mutex_);  // of base_, opened when first needed
+  std::shared_ptr<Draft> draft_ CAIRN_GUARDED_BY(mutex_);
+  std::optional<StoredContent> sealed_ CAIRN_GUARDED_BY(mutex_);  // durable, and no commit names it yet
+  std::optional<Nanos> mtime_ CAIRN_GUARDED_BY(mutex_);           // of the unpublished bytes
+  size_t writers_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t last_session_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn

@@ -3,11 +3,10 @@
 
 #include <cerrno>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/posix_error.h"
 #include "fs/node_id.h"
 
@@ -19,13 +18,13 @@ template <class T>
 class HandleTable {
  public:
   HandleId add(std::shared_ptr<T> opened) {
-    std::lock_guard lock(mutex_);
+    const WriterLock lock(mutex_);
     opened_.emplace(++last_, std::move(opened));
     return last_;
   }
 
   [[nodiscard]] Result<std::shared_ptr<T>> find(HandleId handle) const {
-    std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     const auto found = opened_.find(handle);
     if (found == opened_.end()) return fail_posix(EBADF, "no handle {}", handle);
     return found->second;
@@ -33,20 +32,20 @@ class HandleTable {
 
   // nullptr if there is none.
   std::shared_ptr<T> take(HandleId handle) {
-    std::lock_guard lock(mutex_);
+    const WriterLock lock(mutex_);
     auto node = opened_.extract(handle);
     return node ? std::move(node.mapped()) : nullptr;
   }
 
   [[nodiscard]] size_t size() const {
-    std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     return opened_.size();
   }
 
  private:
-  mutable std::shared_mutex mutex_;
-  HandleId last_ = 0;                                        // guarded by mutex_
-  std::unordered_map<HandleId, std::shared_ptr<T>> opened_;  // guarded by mutex_
+  mutable SharedMutex mutex_;
+  HandleId last_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::unordered_map<HandleId, std::shared_ptr<T>> opened_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 // Reading directories.
 #include <cerrno>
 
+#include "base/mutex.h"
 #include "base/posix_error.h"
 #include "fs/store_file_system.h"
 #include "fs/versions_directory.h"
@@ -34,29 +35,36 @@ std::vector<DirectoryEntry> StoreFileSystem::list_directory(const DirectoryNode&
   return entries;
 }
 
-Result<void> StoreFileSystem::take_listing(Listing& listing, const RequestContext& context) const {
-  if (const auto* versions = dynamic_cast<const VersionsNode*>(listing.node.get())) {
-    if (auto fresh = freshen(*versions->parent->directory, context); !fresh) return fresh;
-    auto entries = list_versions_node(*versions);
-    if (!entries) return fail(std::move(entries).error());
-    listing.entries = std::move(*entries);
-    return {};
+Result<std::vector<DirectoryEntry>> StoreFileSystem::entries_of(const Node& node, const RequestContext& context) const {
+  if (const auto* versions = dynamic_cast<const VersionsNode*>(&node)) {
+    if (auto fresh = freshen(*versions->parent->directory, context); !fresh) return fail(std::move(fresh).error());
+    return list_versions_node(*versions);
   }
-  const auto& node = static_cast<const DirectoryNode&>(*listing.node);
-  if (auto fresh = freshen(*node.directory, context); !fresh) return fresh;
-  listing.entries = list_directory(node);
-  return {};
+  const auto& directory = static_cast<const DirectoryNode&>(node);
+  if (auto fresh = freshen(*directory.directory, context); !fresh) return fail(std::move(fresh).error());
+  return list_directory(directory);
 }
 
 Result<HandleId> StoreFileSystem::open_directory(NodeId id, const RequestContext& context) {
   auto node = nodes_.find(id);
   if (!node) return fail(std::move(node).error());
   if ((*node)->kind != Kind::directory) return fail_posix(ENOTDIR, "node {} is no directory", id);
-  auto listing = std::make_shared<Listing>();
-  listing->node = *node;
-  if (auto taken = take_listing(*listing, context); !taken) return fail(std::move(taken).error());
+  auto entries = entries_of(**node, context);
+  if (!entries) return fail(std::move(entries).error());
   nodes_.hold(**node);
-  return listings_.add(std::move(listing));
+  return listings_.add(std::make_shared<Listing>(*node, std::move(*entries)));
+}
+
+Result<void> StoreFileSystem::rewind(Listing& listing, const RequestContext& context) const {
+  {
+    const MutexLock lock(listing.mutex);
+    if (!std::exchange(listing.started, true)) return {};
+  }
+  auto entries = entries_of(*listing.node, context);
+  if (!entries) return fail(std::move(entries).error());
+  const MutexLock lock(listing.mutex);
+  listing.entries = std::move(*entries);
+  return {};
 }
 
 Result<void> StoreFileSystem::read_directory(HandleId handle, uint64_t offset, bool plus, const Emit& emit,
@@ -64,11 +72,10 @@ Result<void> StoreFileSystem::read_directory(HandleId handle, uint64_t offset, b
   auto found = listings_.find(handle);
   if (!found) return fail(std::move(found).error());
   Listing& listing = **found;
-  std::unique_lock lock(listing.mutex);
-  if (offset == 0 && listing.started) {
-    if (auto taken = take_listing(listing, context); !taken) return taken;
+  if (offset == 0) {
+    if (auto rewound = rewind(listing, context); !rewound) return rewound;
   }
-  listing.started = true;
+  const MutexLock lock(listing.mutex);
   const auto directory = plus ? std::dynamic_pointer_cast<DirectoryNode>(listing.node) : nullptr;
   for (uint64_t i = offset; i < listing.entries.size(); ++i) {
     const DirectoryEntry& entry = listing.entries[i];

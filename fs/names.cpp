@@ -40,7 +40,7 @@ Entry StoreFileSystem::new_entry(const Directory& parent, Kind kind, uint32_t mo
   const Attributes above = parent.attributes();
   const Nanos now = environment_.clock.wall_now();
   Entry entry;
-  while (entry.id <= kRootId) entry.id = environment_.random.next_u64();
+  entry.id = fresh_entry_id(environment_.random);
   entry.kind = kind;
   entry.attributes.mode = mode & kModeBits;
   entry.attributes.uid = caller.uid;

@@ -36,12 +36,12 @@ bool same_bytes(const VersionPtr& a, const VersionPtr& b) {
 
 NodeTable::NodeTable(std::shared_ptr<Directory> root)
     : root_(std::make_shared<DirectoryNode>(next_id_, std::move(root))) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   add_locked(root_);
 }
 
 Result<NodePtr> NodeTable::find(NodeId id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = nodes_.find(id);
   if (found == nodes_.end()) return fail_posix(ESTALE, "no node {}", id);
   return found->second;
@@ -73,7 +73,7 @@ std::shared_ptr<T> NodeTable::add_locked(std::shared_ptr<T> node) {
 
 DirectoryNodePtr NodeTable::hold_directory(const std::shared_ptr<Directory>& directory, const NodePlace& place) {
   std::vector<NodePtr> gone;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto node = find_locked<DirectoryNode>(directory->id(), [&](const auto& it) { return it.directory == directory; });
   if (node) {
     ++node->holds_;
@@ -85,7 +85,7 @@ DirectoryNodePtr NodeTable::hold_directory(const std::shared_ptr<Directory>& dir
 }
 
 FileNodePtr NodeTable::hold_file(const NodePlace& place, const EntryPtr& entry) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto node = find_locked<FileNode>(entry->id, is_unpublished);
   if (!node) {
     node = find_locked<FileNode>(
@@ -102,7 +102,7 @@ FileNodePtr NodeTable::hold_file(const NodePlace& place, const EntryPtr& entry) 
 }
 
 FileNodePtr NodeTable::hold_old_version(const EntryPtr& entry) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto node = find_locked<FileNode>(
       entry->id, [&](const auto& it) { return it.old_version && same_bytes(it.version_, entry->current()); });
   if (!node) return add_locked(std::make_shared<FileNode>(next_id_, entry, true));
@@ -112,7 +112,7 @@ FileNodePtr NodeTable::hold_old_version(const EntryPtr& entry) {
 }
 
 VersionsNodePtr NodeTable::hold_versions(const DirectoryNodePtr& directory, EntryId ino, const std::string& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto node = find_locked<VersionsNode>(ino, [](const auto&) { return true; });
   if (!node) return add_locked(std::make_shared<VersionsNode>(next_id_, ino, directory, name));
   ++node->holds_;
@@ -120,13 +120,13 @@ VersionsNodePtr NodeTable::hold_versions(const DirectoryNodePtr& directory, Entr
 }
 
 void NodeTable::hold(Node& node) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ++node.holds_;
 }
 
 void NodeTable::release(NodeId id, uint64_t holds) {
   std::vector<NodePtr> gone;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (const auto found = nodes_.find(id); found != nodes_.end()) release_locked(found->second, holds, gone);
 }
 
@@ -159,27 +159,27 @@ void NodeTable::set_parent_locked(DirectoryNode& node, const NodePlace& place, s
 }
 
 FileView NodeTable::view(const FileNode& node) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return {node.place_, node.unlinked_, node.entry_, node.version_, node.bytes_};
 }
 
 void NodeTable::set_entry(FileNode& node, EntryPtr entry) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   node.entry_ = std::move(entry);
 }
 
 void NodeTable::set_name(FileNode& node, const std::string& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   node.place_.name = name;
 }
 
 void NodeTable::advance(FileNode& node, VersionPtr version) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   node.version_ = std::move(version);
 }
 
 std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ++node.holds_;
   ++node.opens_;
   if (!node.bytes_) node.bytes_ = make(node.version_);
@@ -189,7 +189,7 @@ std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make
 void NodeTable::close(FileNode& node) {
   std::shared_ptr<FileBytes> dropped;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     check(node.opens_ > 0, "a node is closed as often as it was opened");
     if (--node.opens_ == 0) dropped = std::exchange(node.bytes_, nullptr);
   }
@@ -199,7 +199,7 @@ void NodeTable::close(FileNode& node) {
 std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place) {
   std::vector<NodePtr> gone;
   std::vector<FileNodePtr> files;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
     if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) {
@@ -214,7 +214,7 @@ std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place)
 
 std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
   std::vector<FileNodePtr> files;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
     auto file = std::dynamic_pointer_cast<FileNode>(it->second);
@@ -226,12 +226,12 @@ std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
 }
 
 DirectoryNodePtr NodeTable::parent(const DirectoryNode& node) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return node.id == kRootNode ? root_ : node.parent_;
 }
 
 bool NodeTable::is_within(const DirectoryNode& node, EntryId ancestor) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const DirectoryNode* at = &node; at != nullptr; at = at->parent_.get()) {
     if (at->ino == ancestor) return true;
   }
@@ -239,20 +239,20 @@ bool NodeTable::is_within(const DirectoryNode& node, EntryId ancestor) const {
 }
 
 std::string NodeTable::path(const NodePlace& place) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::string path = place.name;
   for (auto at = place.parent; at && at != root_; at = at->parent_) path = at->name_ + "/" + path;
   return path;
 }
 
 FileNodePtr NodeTable::find_unpublished(EntryId entry) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return find_locked<FileNode>(entry, is_unpublished);
 }
 
 std::vector<FileNodePtr> NodeTable::with_unpublished_bytes() const {
   std::vector<FileNodePtr> found;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [id, node] : nodes_) {
     auto file = std::dynamic_pointer_cast<FileNode>(node);
     if (file && is_unpublished(*file)) found.push_back(std::move(file));
@@ -262,7 +262,7 @@ std::vector<FileNodePtr> NodeTable::with_unpublished_bytes() const {
 
 NodeTable::Counts NodeTable::counts() const {
   Counts counts;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   counts.nodes = nodes_.size();
   for (const auto& [id, node] : nodes_) {
     const auto* file = dynamic_cast<const FileNode*>(node.get());

@@ -3,11 +3,11 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "fs/node.h"
 
 namespace cairn {
@@ -83,16 +83,17 @@ class NodeTable {
  private:
   static bool is_unpublished(const FileNode& node);
   template <class T, class Matches>
-  std::shared_ptr<T> find_locked(EntryId ino, const Matches& matches) const;
+  std::shared_ptr<T> find_locked(EntryId ino, const Matches& matches) const CAIRN_REQUIRES(mutex_);
   template <class T>
-  std::shared_ptr<T> add_locked(std::shared_ptr<T> node);
-  void set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone);
-  void release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr>& gone);
+  std::shared_ptr<T> add_locked(std::shared_ptr<T> node) CAIRN_REQUIRES(mutex_);
+  void set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone)
+      CAIRN_REQUIRES(mutex_);
+  void release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr>& gone) CAIRN_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  NodeId next_id_ = kRootNode;                          // guarded by mutex_
-  std::unordered_map<NodeId, NodePtr> nodes_;           // guarded by mutex_
-  std::unordered_multimap<EntryId, NodePtr> by_entry_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  NodeId next_id_ CAIRN_GUARDED_BY(mutex_) = kRootNode;
+  std::unordered_map<NodeId, NodePtr> nodes_ CAIRN_GUARDED_BY(mutex_);
+  std::unordered_multimap<EntryId, NodePtr> by_entry_ CAIRN_GUARDED_BY(mutex_);
   const DirectoryNodePtr root_;
 };
 

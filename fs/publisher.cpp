@@ -12,7 +12,7 @@ Publisher::Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries,
       nodes_(nodes),
       entries_(entries),
       delays_(delays),
-      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+      thread_("publisher", [this](const std::stop_token& stop) { run(stop); }) {}
 
 Publisher::~Publisher() { stop(); }
 
@@ -60,7 +60,7 @@ Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& versio
   file.versions.clear();
   file.first_version = 1;
   auto mutation = publish_version(view.place.name, std::move(file), version,
-                                  was_published ? sources_.environment.random.next_u64() : view.entry->id,
+                                  was_published ? fresh_entry_id(sources_.environment.random) : view.entry->id,
                                   sources_.environment.format.keep_versions);
   auto done = view.place.parent->directory->commit(std::move(mutation), context);
   if (!done) return done;
@@ -80,7 +80,7 @@ void Publisher::note_published(FileNode& node, const FileView& view, const Versi
 
 void Publisher::keep(const FileNodePtr& node, uint64_t session, const Error& error) {
   describe(node, session);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto [kept, is_new] = kept_.try_emplace(node->id);
   if (is_new) {
     kept->second.node = node;
@@ -115,7 +115,7 @@ void Publisher::describe(const FileNodePtr& node, uint64_t session) {
 
 void Publisher::adopt(const FileNodePtr& node, const KeptIdentity& identity) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     kept_[node->id] = {.node = node,
                        .session = identity.session,
                        .path = identity.path,
@@ -128,19 +128,19 @@ void Publisher::adopt(const FileNodePtr& node, const KeptIdentity& identity) {
 }
 
 bool Publisher::is_kept(const FileNode& node) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return kept_.contains(node.id);
 }
 
 void Publisher::forget_kept(const FileNode& node) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto gone = kept_.extract(node.id);
   lock.unlock();
   if (gone) nodes_.close(*gone.mapped().node);
 }
 
 void Publisher::moved(const FileNodePtr& node) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto kept = kept_.find(node->id);
   if (kept == kept_.end()) return;
   const uint64_t session = kept->second.session;
@@ -156,7 +156,7 @@ void Publisher::unlinked(const FileNodePtr& node) {
 
 std::vector<UnpublishedFile> Publisher::kept() const {
   std::vector<UnpublishedFile> files;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [id, kept] : kept_) {
     const FileView view = nodes_.view(*kept.node);
     files.push_back({kept.path, view.bytes ? view.bytes->size_bytes() : 0, kept.error});
@@ -165,16 +165,15 @@ std::vector<UnpublishedFile> Publisher::kept() const {
 }
 
 void Publisher::run(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     kicked_ = false;
     const auto next = std::min_element(kept_.begin(), kept_.end(),
                                        [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
     if (next == kept_.end()) {
-      changed_.wait(lock, stop, [this] { return kicked_; });
+      changed_.wait(lock, stop, [this]() CAIRN_REQUIRES(mutex_) { return kicked_; });
     } else if (next->second.due > system_clock().steady_now()) {
-      const SteadyTime due = next->second.due;  // wait_until keeps a reference, and the file may be gone meanwhile
-      changed_.wait_until(lock, stop, due, [this] { return kicked_; });
+      changed_.wait_until(lock, stop, next->second.due, [this]() CAIRN_REQUIRES(mutex_) { return kicked_; });
     } else {
       const Kept kept = next->second;
       lock.unlock();

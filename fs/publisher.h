@@ -2,13 +2,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/thread.h"
+#include "base/wait.h"
 #include "fs/entry_locks.h"
 #include "fs/file_system_control.h"
 #include "fs/kept_identity.h"
@@ -79,11 +78,11 @@ class Publisher {
   EntryLocks turns_;
   const RetryDelays delays_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::map<NodeId, Kept> kept_;  // guarded by mutex_
-  bool kicked_ = false;          // guarded by mutex_: kept_ has something newly due
-  std::jthread thread_;          // last: it uses all of the above
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::map<NodeId, Kept> kept_ CAIRN_GUARDED_BY(mutex_);
+  bool kicked_ CAIRN_GUARDED_BY(mutex_) = false;  // kept_ has something newly due
+  Thread thread_;                                 // last: it uses all of the above
 };
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -17,7 +18,7 @@ constexpr std::chrono::nanoseconds kHangPause = std::chrono::seconds(5);
 
 void Reach::answered(SteadyTime asked) {
   if (!away_.load(std::memory_order_relaxed)) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!outage_ || asked <= last_unanswered_) return;  // asked before the store went away
   log::info("the store is in reach again, after {} s", (clock_.wall_now() - outage_->since) / 1'000'000'000);
   outage_.reset();
@@ -27,7 +28,7 @@ void Reach::answered(SteadyTime asked) {
 void Reach::unanswered(SteadyTime asked, const Error& error) {
   const SteadyTime now = clock_.steady_now();
   if (error.code() == Errc::deadline_exceeded || now - asked > kQuickAnswer) ask_again_ = now + kHangPause;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   last_unanswered_ = std::max(last_unanswered_, asked);
   if (!outage_) {
     log::warning("the store is out of reach, directories are shown as last known: {}", error.to_string());
@@ -38,7 +39,7 @@ void Reach::unanswered(SteadyTime asked, const Error& error) {
 }
 
 std::optional<Outage> Reach::outage() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return outage_;
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <optional>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mutex.h"
 #include "fs/file_system_control.h"
 
 namespace cairn {
@@ -31,9 +31,9 @@ class Reach {
   const Clock& clock_;
   std::atomic<SteadyTime> ask_again_{SteadyTime{}};
   std::atomic<bool> away_{false};  // outage_ has a value
-  mutable std::mutex mutex_;
-  std::optional<Outage> outage_;  // guarded by mutex_
-  SteadyTime last_unanswered_{};  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::optional<Outage> outage_ CAIRN_GUARDED_BY(mutex_);
+  SteadyTime last_unanswered_ CAIRN_GUARDED_BY(mutex_){};
 };
 
 }  // namespace cairn

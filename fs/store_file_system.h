@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "fs/entry_locks.h"
 #include "fs/file_system.h"
 #include "fs/file_system_control.h"
@@ -97,10 +97,11 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     uint64_t session = 0;  // Version::session of what this open file publishes
   };
   struct Listing {
-    NodePtr node;
-    std::mutex mutex;
-    std::vector<DirectoryEntry> entries;  // guarded by mutex
-    bool started = false;                 // guarded by mutex: offset 0 was read; reading it again is rewinddir(3)
+    Listing(NodePtr listed, std::vector<DirectoryEntry> found) : node(std::move(listed)), entries(std::move(found)) {}
+    const NodePtr node;
+    Mutex mutex;
+    std::vector<DirectoryEntry> entries CAIRN_GUARDED_BY(mutex);
+    bool started CAIRN_GUARDED_BY(mutex) = false;  // offset 0 was read
   };
   // One end of a change of names, checked and up to date.
   struct Target {
@@ -162,7 +163,9 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   // listings.cpp
   [[nodiscard]] Result<std::vector<DirectoryEntry>> list_versions_node(const VersionsNode& node) const;
   [[nodiscard]] std::vector<DirectoryEntry> list_directory(const DirectoryNode& node) const;
-  Result<void> take_listing(Listing& listing, const RequestContext& context) const;
+  Result<std::vector<DirectoryEntry>> entries_of(const Node& node, const RequestContext& context) const;
+  // Before offset 0 is read: again is what rewinddir(3) does, and lists anew.
+  Result<void> rewind(Listing& listing, const RequestContext& context) const;
 
   StoreEnvironment& environment_;
   const ByteSources sources_;

@@ -1,10 +1,9 @@
 #include "remote/atomic_create_proof.h"
 
-#include <latch>
 #include <optional>
-#include <thread>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace cairn {
 
@@ -40,11 +39,9 @@ Result<void> put_twice(ObjectStore& objects, const std::string& key, const Reque
 
 Result<void> race(ObjectStore& objects, const std::string& key, const RequestContext& context) {
   std::vector<std::optional<Error>> errors(kRacers);
-  std::latch start(kRacers);
-  std::vector<std::jthread> racers;
+  std::vector<Thread> racers;
   for (size_t racer = 0; racer < kRacers; ++racer) {
-    racers.emplace_back([&, racer] {
-      start.arrive_and_wait();
+    racers.emplace_back("racer", [&, racer](const std::stop_token&) {
       const auto put = objects.put_if_absent(key, as_bytes(content_of(racer)), context);
       if (!put) errors[racer] = put.error();
     });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutex.h"
 #include "remote/object_rules.h"
 
 namespace cairn {
@@ -20,7 +21,7 @@ ByteView part_of(ByteView whole, const ByteRange& range) {
 Result<SharedBuffer> MemoryObjectStore::find(const std::string& key, const RequestContext& context) const {
   if (auto valid = check_key(key); !valid) return fail(std::move(valid).error());
   if (auto live = context.check(); !live) return fail(std::move(live).error());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = objects_.find(key);
   if (found == objects_.end()) return fail(Errc::not_found, "no such object");
   return found->second;
@@ -38,7 +39,7 @@ Result<void> MemoryObjectStore::put_if_absent(const std::string& key, ByteView b
   if (existing) return fail(Errc::already_exists, "put {}: already there", key);
   if (existing.error().code() != Errc::not_found) return fail(existing.error().in("put " + key));
   auto object = std::make_shared<const Buffer>(Buffer::copy_of(bytes));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!objects_.try_emplace(key, std::move(object)).second) {
     return fail(Errc::already_exists, "put {}: already there", key);
   }
@@ -55,7 +56,7 @@ Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::s
                                          const RequestContext& context) {
   if (auto valid = check_list(prefix, limit); !valid) return fail(valid.error().in("list"));
   if (auto live = context.check(); !live) return fail(live.error().in("list " + prefix));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto next = start_after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(start_after);
   ListPage page;
   for (; next != objects_.end() && next->first.starts_with(prefix); ++next) {
@@ -71,7 +72,7 @@ Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::s
 Result<void> MemoryObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
   if (auto valid = check_keys(keys); !valid) return fail(valid.error().in("remove"));
   if (auto live = context.check(); !live) return fail(live.error().in(what_is_removed(keys)));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const std::string& key : keys) objects_.erase(key);
   return {};
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "remote/object_store.h"
 
 namespace cairn {
@@ -28,8 +28,8 @@ class MemoryObjectStore final : public ObjectStore {
   Result<SharedBuffer> find(const std::string& key, const RequestContext& context) const;
 
   const std::string name_;
-  mutable std::mutex mutex_;
-  std::map<std::string, SharedBuffer, std::less<>> objects_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::map<std::string, SharedBuffer, std::less<>> objects_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -2,9 +2,8 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <future>
-#include <thread>
 
+#include "base/detached_call.h"
 #include "remote/credentials/credential_chain.h"
 #include "remote/decorators/detached_object_store.h"
 #include "remote/directory/directory_object_store.h"
@@ -46,14 +45,12 @@ Result<std::string> path_of_store(const std::string& path) {
 // On a thread that is left to itself if the file system hangs.
 Result<std::unique_ptr<ObjectStore>> open_directory(DirectoryObjectStore::Options options,
                                                     std::chrono::nanoseconds timeout) {
+  using Opened = Result<std::unique_ptr<DirectoryObjectStore>>;
   const std::string path = options.path;
-  std::promise<Result<std::unique_ptr<DirectoryObjectStore>>> promise;
-  auto opened = promise.get_future();
-  std::thread([promise = std::move(promise), options = std::move(options)]() mutable {
-    promise.set_value(DirectoryObjectStore::open(std::move(options)));
-  }).detach();
-  if (opened.wait_for(timeout) == std::future_status::ready) return opened.get();
-  return fail(Errc::deadline_exceeded, "store dir:{}: its file system does not answer", path);
+  const std::function<Opened()> open = [options = std::move(options)] { return DirectoryObjectStore::open(options); };
+  auto opened = call_detached("open store", open, timeout);
+  if (!opened) return fail(Errc::deadline_exceeded, "store dir:{}: its file system does not answer", path);
+  return std::move(*opened);
 }
 
 std::optional<std::string> environment_variable(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -28,8 +29,8 @@ void ErrorLog::report(const Subject& subject, const Error& error, int errno_valu
 }
 
 bool ErrorLog::admit(uint64_t* suppressed) {
-  const std::lock_guard lock(mutex_);
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const MutexLock lock(mutex_);
+  const SteadyTime now = system_clock().steady_now();
   if (now - window_start_ >= kWindow) {
     window_start_ = now;
     lines_ = 0;

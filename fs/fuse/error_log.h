@@ -3,11 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -34,10 +34,10 @@ class ErrorLog {
   // False: hold the line back. Otherwise `suppressed` lines were held back before it.
   bool admit(uint64_t* suppressed);
 
-  std::mutex mutex_;
-  SteadyTime window_start_{};  // guarded by mutex_
-  uint32_t lines_ = 0;         // guarded by mutex_: in this window
-  uint64_t suppressed_ = 0;    // guarded by mutex_
+  Mutex mutex_;
+  SteadyTime window_start_ CAIRN_GUARDED_BY(mutex_){};
+  uint32_t lines_ CAIRN_GUARDED_BY(mutex_) = 0;  // in this window
+  uint64_t suppressed_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn

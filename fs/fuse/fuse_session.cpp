@@ -124,7 +124,7 @@ void FuseSession::receive_pages() {
   };
   pusher_ = std::make_shared<PagePusher>(store, options_.page_queue_bytes);
   control_.set_page_sink([pusher = pusher_](NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
-    if (bytes.empty()) return pusher->settle(node);
+    if (bytes.empty()) return pusher->drain(node);
     pusher->push(node, offset, bytes, chunk);
   });
 }

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <stop_token>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/thread.h"
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -35,10 +34,10 @@ class Interrupts {
   void run(const std::stop_token& ending);
 
   const std::chrono::nanoseconds grace_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<Pending> pending_;  // guarded by mutex_; in order of `due`, as the grace is the same for all
-  std::jthread thread_;          // last: it uses all of the above
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<Pending> pending_ CAIRN_GUARDED_BY(mutex_);  // in order of `due`, as the grace is the same for all
+  Thread thread_;                                         // last: it uses all of the above
 };
 
 }  // namespace cairn

@@ -2,14 +2,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
 
 #include "base/bytes.h"
+#include "base/thread.h"
+#include "base/wait.h"
 #include "fs/file_system.h"
 
 namespace cairn {
@@ -35,7 +34,7 @@ class PagePusher {
 
   // Forgets what is queued for `node` and waits for the push in progress: afterwards nothing pushed before can
   // overwrite what a writer puts into the page cache.
-  void settle(NodeId node);
+  void drain(NodeId node);
 
   // Drops the queue and ends the thread, after the push in progress. False: that has not ended within `patience`,
   // because nobody serves the read that it waits for; the connection must be aborted to free it.
@@ -56,17 +55,17 @@ class PagePusher {
 
   const Store store_;
   const uint64_t queue_limit_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Stretch> queue_;   // guarded by mutex_
-  uint64_t queued_bytes_ = 0;   // guarded by mutex_
-  NodeId storing_ = 0;          // guarded by mutex_: the node of the push in progress, 0: none
-  bool abandon_ = false;        // guarded by mutex_: leave the rest of the push in progress
-  bool stopping_ = false;       // guarded by mutex_
-  bool ended_ = false;          // guarded by mutex_: nothing reaches the kernel any more
-  uint64_t pushed_bytes_ = 0;   // guarded by mutex_
-  uint64_t dropped_bytes_ = 0;  // guarded by mutex_
-  std::thread thread_;          // last: it uses all of the above
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::deque<Stretch> queue_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t queued_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
+  NodeId storing_ CAIRN_GUARDED_BY(mutex_) = 0;    // the node of the push in progress, 0: none
+  bool abandon_ CAIRN_GUARDED_BY(mutex_) = false;  // leave the rest of the push in progress
+  bool stopping_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool ended_ CAIRN_GUARDED_BY(mutex_) = false;  // nothing reaches the kernel any more
+  uint64_t pushed_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t dropped_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
+  Thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace cairn

@@ -10,6 +10,8 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutex.h"
+#include "base/thread.h"
 #include "fs/fuse/libfuse.h"
 
 namespace cairn {
@@ -67,44 +69,43 @@ Result<void> RequestLoop::serve_first(std::chrono::milliseconds timeout) {
 Result<void> RequestLoop::run(std::chrono::nanoseconds grace, std::chrono::nanoseconds patience,
                               const std::function<void()>& closing) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!ended_) spawn_reader();
   }
   wait_for_end(grace);
   closing();
   if (!join_all(patience)) return fail(Errc::deadline_exceeded, "requests do not end: the store's files do not answer");
+  const MutexLock lock(mutex_);
   if (device_error_ != 0) return fail(error_from_errno(device_error_, "read from the FUSE device"));
   return {};
 }
 
 void RequestLoop::stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopping_ = true;
   changed_.notify_all();
 }
 
 size_t RequestLoop::threads() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return threads_.size();
 }
 
 void RequestLoop::wait_for_end(std::chrono::nanoseconds grace) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || ended_; });
-  changed_.wait_for(lock, grace, [this] { return ended_ || idle(); });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || ended_; });
+  changed_.wait_for(lock, {}, grace, [this]() CAIRN_REQUIRES(mutex_) { return ended_ || idle(); });
   closed_ = true;
 }
 
 bool RequestLoop::join_all(std::chrono::nanoseconds patience) {
+  MutexLock lock(mutex_);
+  std::vector<Thread> threads = std::exchange(threads_, {});  // closed_: there will be no more
   // Cancelled threads that are working on a request finish it first; the next read ends them.
-  for (std::thread& thread : threads_) pthread_cancel(thread.native_handle());
-  bool all_ended = false;
-  {
-    std::unique_lock lock(mutex_);
-    all_ended = changed_.wait_for(lock, patience, [this] { return alive_ == 0; });
-  }
-  for (std::thread& thread : threads_) all_ended ? thread.join() : thread.detach();
-  threads_.clear();
+  for (Thread& thread : threads) pthread_cancel(thread.native_handle());
+  const bool all_ended = changed_.wait_for(lock, {}, patience, [this]() CAIRN_REQUIRES(mutex_) { return alive_ == 0; });
+  lock.unlock();
+  for (Thread& thread : threads) all_ended ? thread.join() : thread.detach();
   return all_ended;
 }
 
@@ -113,7 +114,7 @@ class RequestLoop::Shift {
  public:
   explicit Shift(RequestLoop& loop) : loop_(loop) {}
   ~Shift() {
-    const std::lock_guard lock(loop_.mutex_);
+    const MutexLock lock(loop_.mutex_);
     --loop_.alive_;
     loop_.changed_.notify_all();
   }
@@ -126,9 +127,8 @@ class RequestLoop::Shift {
 
 void RequestLoop::spawn_reader() {
   if (closed_) return;
-  threads_.emplace_back([this] {
+  threads_.emplace_back("cairn-fuse", [this](const std::stop_token&) {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-    pthread_setname_np(pthread_self(), "cairn-fuse");
     const Shift shift(*this);
     work();
   });
@@ -139,7 +139,7 @@ void RequestLoop::spawn_reader() {
 void RequestLoop::work() {
   ReceiveBuffer buffer;
   while (receive(buffer.buf)) dispatch(buffer.buf);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ended_ = true;
   changed_.notify_all();
 }
@@ -153,7 +153,7 @@ bool RequestLoop::receive(fuse_buf& buffer) {
     }
     if (received == -EINTR || received == -EAGAIN) continue;
     if (received < 0) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       device_error_ = -received;
     }
     return received > 0;
@@ -162,7 +162,7 @@ bool RequestLoop::receive(fuse_buf& buffer) {
 
 void RequestLoop::dispatch(const fuse_buf& buffer) {
   if (is_urgent(buffer.mem)) return process(buffer.mem, buffer.size);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (readers_ == 1 && threads_.size() < max_threads_) spawn_reader();
   if (readers_ == 1) {
     // The last reader goes on reading; whoever comes free first does the work.

@@ -2,16 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/thread.h"
+#include "base/wait.h"
 
 struct fuse_session;
 struct fuse_buf;
@@ -32,7 +31,7 @@ class RequestLoop {
   RequestLoop(const RequestLoop&) = delete;
   RequestLoop& operator=(const RequestLoop&) = delete;
 
-  // Serves the kernel's first request, which settles the terms of the mount. Failures: deadline_exceeded, io.
+  // Serves the kernel's first request, in which the terms of the mount are agreed. Failures: deadline_exceeded, io.
   Result<void> serve_first(std::chrono::milliseconds timeout);
 
   // Serves until the kernel ends the mount, or stop() and then `grace` for the requests in flight. Calls `closing`,
@@ -51,24 +50,24 @@ class RequestLoop {
   bool receive(fuse_buf& buffer);
   void dispatch(const fuse_buf& buffer);
   void process(const void* bytes, size_t size);
-  void spawn_reader();  // with mutex_ held
+  void spawn_reader() CAIRN_REQUIRES(mutex_);
   void wait_for_end(std::chrono::nanoseconds grace);
   bool join_all(std::chrono::nanoseconds patience);
-  [[nodiscard]] bool idle() const { return readers_ == threads_.size() && backlog_.empty(); }  // with mutex_ held
+  [[nodiscard]] bool idle() const CAIRN_REQUIRES(mutex_) { return readers_ == threads_.size() && backlog_.empty(); }
 
   fuse_session* const session_;
   const size_t max_threads_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::thread> threads_;  // guarded by mutex_ until closed_, then by run()
-  size_t alive_ = 0;                  // guarded by mutex_: threads that have not returned
-  size_t readers_ = 0;                // guarded by mutex_: threads in receive(), or on their way to it
-  std::deque<Buffer> backlog_;        // guarded by mutex_: requests read while every other thread was busy
-  bool stopping_ = false;             // guarded by mutex_: stop() was called
-  bool ended_ = false;                // guarded by mutex_: the kernel has ended the mount, or the device failed
-  bool closed_ = false;               // guarded by mutex_: no new threads
-  int device_error_ = 0;              // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::vector<Thread> threads_ CAIRN_GUARDED_BY(mutex_);
+  size_t alive_ CAIRN_GUARDED_BY(mutex_) = 0;            // threads that have not returned
+  size_t readers_ CAIRN_GUARDED_BY(mutex_) = 0;          // threads in receive(), or on their way to it
+  std::deque<Buffer> backlog_ CAIRN_GUARDED_BY(mutex_);  // requests read while every other thread was busy
+  bool stopping_ CAIRN_GUARDED_BY(mutex_) = false;       // stop() was called
+  bool ended_ CAIRN_GUARDED_BY(mutex_) = false;          // the kernel has ended the mount, or the device failed
+  bool closed_ CAIRN_GUARDED_BY(mutex_) = false;         // no new threads
+  int device_error_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn

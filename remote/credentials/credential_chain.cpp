@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "remote/credentials/credential_links.h"
 #include "remote/credentials/settings_text.h"
 
@@ -62,7 +63,7 @@ bool was_given_up(const Error& error) {
 
 // One walk along the chain, whose outcome is for everybody who waits for it.
 struct CredentialChain::Fetch {
-  std::optional<Result<FoundCredentials>> outcome;  // guarded by the chain's mutex_; final once set
+  std::optional<Result<FoundCredentials>> outcome;  // under the chain's mutex_; final once set
 };
 
 CredentialChain::CredentialChain(CredentialSettings settings, HttpTransport& transport, const Clock& clock)
@@ -71,7 +72,7 @@ CredentialChain::CredentialChain(CredentialSettings settings, HttpTransport& tra
 CredentialChain::~CredentialChain() = default;
 
 Result<Credentials> CredentialChain::credentials(const RequestContext& context, const Credentials* stale) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (stale != nullptr && current_ == *stale) current_.reset();
   while (true) {
     const bool valid = is_valid_locked();
@@ -91,7 +92,7 @@ Result<Credentials> CredentialChain::credentials(const RequestContext& context, 
 }
 
 std::string CredentialChain::source() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return source_;
 }
 
@@ -104,8 +105,7 @@ bool CredentialChain::wants_refresh_locked() const {
   return *current_->expires - clock_.wall_now() <= std::chrono::nanoseconds(kRefreshBeforeExpiry).count();
 }
 
-std::shared_ptr<CredentialChain::Fetch> CredentialChain::lead(std::unique_lock<std::mutex>& lock,
-                                                              const RequestContext& context) {
+std::shared_ptr<CredentialChain::Fetch> CredentialChain::lead(MutexLock& lock, const RequestContext& context) {
   const auto fetch = std::make_shared<Fetch>();
   under_way_ = fetch;
   const std::string last_source = source_;
@@ -124,11 +124,9 @@ std::shared_ptr<CredentialChain::Fetch> CredentialChain::lead(std::unique_lock<s
   return fetch;
 }
 
-std::shared_ptr<CredentialChain::Fetch> CredentialChain::join(std::unique_lock<std::mutex>& lock,
-                                                              const RequestContext& context) {
+std::shared_ptr<CredentialChain::Fetch> CredentialChain::join(MutexLock& lock, const RequestContext& context) {
   const auto fetch = under_way_;
-  const bool done =
-      fetched_.wait_until(lock, context.stop, context.deadline, [&] { return fetch->outcome.has_value(); });
+  const auto done = fetched_.wait(lock, context, [&fetch] { return fetch->outcome.has_value(); });
   return done ? fetch : nullptr;
 }
 

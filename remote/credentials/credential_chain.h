@@ -1,13 +1,12 @@
 // Where credentials are found out: the usual chain of places.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "remote/credentials/credential_environment.h"
 #include "remote/credentials/credentials.h"
 #include "remote/http/http_transport.h"
@@ -39,25 +38,24 @@ class CredentialChain final : public CredentialsProvider {
  private:
   struct Fetch;
 
-  [[nodiscard]] bool is_valid_locked() const;
-  [[nodiscard]] bool wants_refresh_locked() const;
-  // Fetches for everybody; drops `lock` meanwhile.
-  std::shared_ptr<Fetch> lead(std::unique_lock<std::mutex>& lock, const RequestContext& context);
+  [[nodiscard]] bool is_valid_locked() const CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] bool wants_refresh_locked() const CAIRN_REQUIRES(mutex_);
+  // Fetches for everybody; gives `lock` back meanwhile, which the analysis does not see.
+  std::shared_ptr<Fetch> lead(MutexLock& lock, const RequestContext& context) CAIRN_NO_THREAD_SAFETY_ANALYSIS;
   // Waits for the fetch under way; nullptr: `context` ended first.
-  std::shared_ptr<Fetch> join(std::unique_lock<std::mutex>& lock, const RequestContext& context);
-  void note_locked(const Fetch& fetch);
+  std::shared_ptr<Fetch> join(MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
+  void note_locked(const Fetch& fetch) CAIRN_REQUIRES(mutex_);
 
   const CredentialSettings settings_;
   HttpTransport& transport_;
   const Clock& clock_;
-  mutable std::mutex mutex_;  // never held over a link's work
-  std::condition_variable_any fetched_;
-  // Guarded by mutex_.
-  std::optional<Credentials> current_;
-  std::string source_;
-  std::shared_ptr<Fetch> under_way_;
-  SteadyTime no_refresh_before_{};
-  bool warned_ = false;  // of the refresh that fails; until one succeeds
+  mutable Mutex mutex_;  // never held over a link's work
+  Condition fetched_;
+  std::optional<Credentials> current_ CAIRN_GUARDED_BY(mutex_);
+  std::string source_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<Fetch> under_way_ CAIRN_GUARDED_BY(mutex_);
+  SteadyTime no_refresh_before_ CAIRN_GUARDED_BY(mutex_){};
+  bool warned_ CAIRN_GUARDED_BY(mutex_) = false;  // of the refresh that fails; until one succeeds
 };
 
 }  // namespace cairn

@@ -1,46 +1,37 @@
 #include "remote/decorators/detached_object_store.h"
 
-#include <pthread.h>
-
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
 #include <vector>
 
+#include "base/thread.h"
+#include "base/wait.h"
 #include "remote/object_rules.h"
 
 namespace cairn {
 
 namespace {
 
-Error left_early(const RequestContext& context, std::string_view waited_for) {
-  const Errc why = context.stop.stop_requested() ? Errc::cancelled : Errc::deadline_exceeded;
-  return {why, std::string(waited_for)};
-}
-
 // What one call answers, to a caller who may be gone by then.
 template <class Answer>
 class Reply {
  public:
   void give(Answer answer) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     answer_ = std::move(answer);
     given_.notify_all();
   }
   Answer wait(const RequestContext& context) {
-    std::unique_lock lock(mutex_);
-    if (given_.wait_until(lock, context.stop, context.deadline, [this] { return answer_.has_value(); })) {
-      return std::move(*answer_);
-    }
-    return fail(left_early(context, "the store has not answered"));
+    MutexLock lock(mutex_);
+    auto given = given_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return answer_.has_value(); });
+    if (!given) return fail(given.error().code(), "the store has not answered");
+    return std::move(*answer_);
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable_any given_;
-  std::optional<Answer> answer_;  // guarded by mutex_
+  Mutex mutex_;
+  Condition given_;
+  std::optional<Answer> answer_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -52,22 +43,21 @@ class DetachedObjectStore::Crew {
 
   static std::shared_ptr<Crew> start(std::unique_ptr<ObjectStore> inner, size_t threads) {
     auto crew = std::make_shared<Crew>(std::move(inner));
+    const MutexLock lock(crew->mutex_);
     crew->free_ = crew->running_ = threads;
     for (size_t i = 0; i < threads; ++i) {
-      std::thread& thread = crew->threads_.emplace_back([crew] { crew->work(); });
-      pthread_setname_np(thread.native_handle(), "store");
+      crew->threads_.emplace_back("store", [crew](const std::stop_token&) { crew->work(); });
     }
     return crew;
   }
 
   // Takes a free thread, for one run().
   Result<void> take_thread(const RequestContext& context) {
-    std::unique_lock lock(mutex_);
-    if (freed_.wait_until(lock, context.stop, context.deadline, [this] { return free_ > 0; })) {
-      --free_;
-      return {};
-    }
-    return fail(left_early(context, "the store has not answered any of the earlier requests"));
+    MutexLock lock(mutex_);
+    auto freed = freed_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return free_ > 0; });
+    if (!freed) return fail(freed.error().code(), "the store has not answered any of the earlier requests");
+    --free_;
+    return {};
   }
 
   // The answer of `call`, which owns all that it uses.
@@ -75,7 +65,7 @@ class DetachedObjectStore::Crew {
   auto run(Call call, const RequestContext& context) -> std::invoke_result_t<Call, ObjectStore&> {
     const auto reply = std::make_shared<Reply<std::invoke_result_t<Call, ObjectStore&>>>();
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       tasks_.emplace_back([this, reply, call = std::move(call)] { reply->give(call(*inner_)); });
     }
     called_.notify_one();
@@ -84,19 +74,19 @@ class DetachedObjectStore::Crew {
 
   // Nobody calls any more. Returns once all threads have ended, or `grace` has passed.
   void end(std::chrono::nanoseconds grace) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     ending_ = true;
     called_.notify_all();
-    const bool ended = ended_.wait_for(lock, grace, [this] { return running_ == 0; });
+    const bool ended = ended_.wait_for(lock, {}, grace, [this]() CAIRN_REQUIRES(mutex_) { return running_ == 0; });
     lock.unlock();
-    for (std::thread& thread : threads_) ended ? thread.join() : thread.detach();
+    for (Thread& thread : threads_) ended ? thread.join() : thread.detach();
   }
 
  private:
   void work() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (true) {
-      called_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
+      called_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return ending_ || !tasks_.empty(); });
       if (tasks_.empty()) break;
       std::function<void()> task = std::move(tasks_.front());
       tasks_.pop_front();
@@ -111,15 +101,15 @@ class DetachedObjectStore::Crew {
   }
 
   const std::unique_ptr<ObjectStore> inner_;
-  std::vector<std::thread> threads_;  // start() and end() only
-  std::mutex mutex_;
-  std::condition_variable_any freed_;
-  std::condition_variable called_;
-  std::condition_variable ended_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_; never more than threads
-  size_t free_ = 0;                          // guarded by mutex_; threads that nobody has taken
-  size_t running_ = 0;                       // guarded by mutex_; threads that have not ended
-  bool ending_ = false;                      // guarded by mutex_
+  std::vector<Thread> threads_;  // start() and end() only
+  Mutex mutex_;
+  Condition freed_;
+  Condition called_;
+  Condition ended_;
+  std::deque<std::function<void()>> tasks_ CAIRN_GUARDED_BY(mutex_);  // never more than threads
+  size_t free_ CAIRN_GUARDED_BY(mutex_) = 0;                          // threads that nobody has taken
+  size_t running_ CAIRN_GUARDED_BY(mutex_) = 0;                       // threads that have not ended
+  bool ending_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 DetachedObjectStore::DetachedObjectStore(std::unique_ptr<ObjectStore> inner, const Options& options)

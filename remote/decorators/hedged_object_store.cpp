@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "base/wait.h"
+
 namespace cairn {
 
 namespace {
@@ -18,25 +20,27 @@ class HedgedObjectStore::Race {
   Race(std::string key, ByteRange range, const RequestContext& context)
       : key_(std::move(key)), range_(range), context_(context), relay_(context.stop, Relay{first_, second_}) {}
 
-  std::optional<Schedule::iterator> place;  // guarded by the store's mutex_: while it waits to be hedged
+  std::optional<Schedule::iterator> place;  // under the store's mutex_: where in its schedule, until it is hedged
 
   // On the caller's thread. While a second get is under way, a failure of the first does not count yet.
   Result<Buffer> run_first(ObjectStore& inner) {
     auto answer = inner.get(key_, range_, with_stop(first_));
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     first_is_over_ = true;
     if (answer) {
       second_.request_stop();
       return answer;
     }
-    ended_.wait(lock, [this] { return !second_is_under_way_; });  // bounded as the second get itself is
+    ended_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) {
+      return !second_is_under_way_;
+    });  // bounded as the second get itself is
     if (second_answer_) return std::move(*second_answer_);
     return answer;
   }
 
   // Whether there is still something to win by a second get. If so, run_second must follow.
   bool begin_second() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     second_is_under_way_ = !first_is_over_;
     return second_is_under_way_;
   }
@@ -44,7 +48,7 @@ class HedgedObjectStore::Race {
   // Whether its answer is the race's.
   bool run_second(ObjectStore& inner) {
     auto answer = inner.get(key_, range_, with_stop(second_));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     second_is_under_way_ = false;
     const bool won = answer.has_value() && !second_.stop_requested();
     if (won) {
@@ -76,12 +80,12 @@ class HedgedObjectStore::Race {
   const RequestContext context_;
   std::stop_source first_;
   std::stop_source second_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  bool first_is_over_ = false;           // guarded by mutex_
-  bool second_is_under_way_ = false;     // guarded by mutex_
-  std::optional<Buffer> second_answer_;  // guarded by mutex_
-  std::stop_callback<Relay> relay_;      // the caller's stop stops both
+  Mutex mutex_;
+  Condition ended_;
+  bool first_is_over_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool second_is_under_way_ CAIRN_GUARDED_BY(mutex_) = false;
+  std::optional<Buffer> second_answer_ CAIRN_GUARDED_BY(mutex_);
+  std::stop_callback<Relay> relay_;  // the caller's stop stops both
 };
 
 HedgedObjectStore::HedgedObjectStore(ObjectStore& inner, HedgePolicy policy, const Clock& clock)
@@ -90,7 +94,7 @@ HedgedObjectStore::HedgedObjectStore(ObjectStore& inner, HedgePolicy policy, con
       clock_(clock),
       credit_(policy.burst * policy.gets_per_hedge),
       second_gets_("hedge", kSecondGetsAtOnce),
-      watcher_([this](const std::stop_token& stop) { watch(stop); }) {}
+      watcher_("hedge watch", [this](const std::stop_token& stop) { watch(stop); }) {}
 
 HedgedObjectStore::~HedgedObjectStore() = default;
 
@@ -107,26 +111,28 @@ Result<Buffer> HedgedObjectStore::get(const std::string& key, ByteRange range, c
 
 Result<Buffer> HedgedObjectStore::run_race(const std::shared_ptr<Race>& race, std::chrono::nanoseconds wait) {
   {
-    const std::lock_guard lock(mutex_);
-    race->place = schedule_.emplace(std::chrono::steady_clock::now() + wait, race);
+    const MutexLock lock(mutex_);
+    race->place = schedule_.emplace(system_clock().steady_now() + wait, race);
     if (race->place == schedule_.begin()) changed_.notify_all();
   }
   auto answer = race->run_first(inner_);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (race->place) schedule_.erase(*race->place);
   return answer;
 }
 
 void HedgedObjectStore::watch(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     if (schedule_.empty()) {
-      changed_.wait(lock, stop, [this] { return !schedule_.empty(); });
+      changed_.wait(lock, stop, [this]() CAIRN_REQUIRES(mutex_) { return !schedule_.empty(); });
       continue;
     }
     const auto due = schedule_.begin()->first;
-    if (std::chrono::steady_clock::now() < due) {
-      changed_.wait_until(lock, stop, due, [this, due] { return schedule_.empty() || schedule_.begin()->first < due; });
+    if (system_clock().steady_now() < due) {
+      changed_.wait_until(lock, stop, due, [this, due]() CAIRN_REQUIRES(mutex_) {
+        return schedule_.empty() || schedule_.begin()->first < due;
+      });
       continue;
     }
     const std::shared_ptr<Race> race = schedule_.begin()->second;

@@ -3,15 +3,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/thread.h"
+#include "base/wait.h"
 #include "remote/decorators/latency_history.h"
 #include "remote/object_store.h"
 
@@ -61,7 +60,7 @@ class HedgedObjectStore final : public ObjectStore {
 
  private:
   class Race;
-  using Schedule = std::multimap<std::chrono::steady_clock::time_point, std::shared_ptr<Race>>;
+  using Schedule = std::multimap<SteadyTime, std::shared_ptr<Race>>;
 
   Result<Buffer> run_race(const std::shared_ptr<Race>& race, std::chrono::nanoseconds wait);
   void watch(const std::stop_token& stop);
@@ -78,12 +77,12 @@ class HedgedObjectStore final : public ObjectStore {
   std::atomic<uint64_t> hedges_{0};
   std::atomic<uint64_t> hedges_won_{0};
 
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  Schedule schedule_;  // guarded by mutex_: when which race is hedged
+  Mutex mutex_;
+  Condition changed_;
+  Schedule schedule_ CAIRN_GUARDED_BY(mutex_);  // when which race is hedged
 
   Executor second_gets_;
-  std::jthread watcher_;  // the last: stops first
+  Thread watcher_;  // the last: stops first
 };
 
 }  // namespace cairn

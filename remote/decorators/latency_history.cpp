@@ -5,7 +5,7 @@
 namespace cairn {
 
 void LatencyHistory::add(std::string_view kind, std::chrono::nanoseconds took) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto found = kinds_.find(kind);
   if (found == kinds_.end()) found = kinds_.emplace(kind, Recent{}).first;
   Recent& recent = found->second;
@@ -16,7 +16,7 @@ std::optional<std::chrono::nanoseconds> LatencyHistory::ninth_decile(std::string
   std::array<std::chrono::nanoseconds, kRemembered> sorted;
   size_t count = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = kinds_.find(kind);
     if (found == kinds_.end() || found->second.count < kEnough) return std::nullopt;
     sorted = found->second.took;

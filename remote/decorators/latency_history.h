@@ -4,10 +4,11 @@
 #include <array>
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -26,8 +27,8 @@ class LatencyHistory {
     std::array<std::chrono::nanoseconds, kRemembered> took{};
     size_t count = 0;  // of all; the last kRemembered are kept
   };
-  mutable std::mutex mutex_;
-  std::map<std::string, Recent, std::less<>> kinds_;  // guarded by mutex_; a handful: first names of keys
+  mutable Mutex mutex_;
+  std::map<std::string, Recent, std::less<>> kinds_ CAIRN_GUARDED_BY(mutex_);  // a handful: first names of keys
 };
 
 }  // namespace cairn

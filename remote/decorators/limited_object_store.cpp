@@ -1,6 +1,7 @@
 #include "remote/decorators/limited_object_store.h"
 
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -21,12 +22,12 @@ constexpr bool is_background(int rank) { return rank > 0; }
 }  // namespace
 
 size_t LimitedObjectStore::waiting() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return queue_.size();
 }
 
 size_t LimitedObjectStore::window() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return window_.size();
 }
 
@@ -37,10 +38,10 @@ bool LimitedObjectStore::is_turn_of(const Ticket& ticket) const {
 }
 
 Result<uint64_t> LimitedObjectStore::enter(const RequestContext& context) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const Ticket ticket{rank_of(context.cause), next_number_++};
   queue_.insert(ticket);
-  const bool admitted = turn_.wait_until(lock, context.stop, context.deadline, [&] { return is_turn_of(ticket); });
+  const auto admitted = turn_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return is_turn_of(ticket); });
   queue_.erase(ticket);
   uint64_t request = 0;
   if (admitted) {
@@ -49,13 +50,12 @@ Result<uint64_t> LimitedObjectStore::enter(const RequestContext& context) {
   }
   turn_.notify_all();  // whoever is first in the queue now may fit as well
   if (admitted) return request;
-  const Errc why = context.stop.stop_requested() ? Errc::cancelled : Errc::deadline_exceeded;
-  return fail(why, "waited for {} other operations of this store", window_.under_way());
+  return fail(admitted.error().code(), "waited for {} other operations of this store", window_.under_way());
 }
 
 void LimitedObjectStore::leave(uint64_t request, Cause cause, const Error* error) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (error == nullptr) {
       window_.end_well(request);
     } else if (error->code() == Errc::unavailable) {

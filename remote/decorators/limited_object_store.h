@@ -1,11 +1,10 @@
 // Restraint: only so many operations at once as the store bears, and those that somebody waits for first.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <set>
 
+#include "base/wait.h"
 #include "remote/decorators/congestion_window.h"
 #include "remote/object_store.h"
 
@@ -56,16 +55,16 @@ class LimitedObjectStore final : public ObjectStore {
   Result<uint64_t> enter(const RequestContext& context);
   void leave(uint64_t request, Cause cause, const Error* error);
   // Caller holds mutex_.
-  [[nodiscard]] bool is_turn_of(const Ticket& ticket) const;
+  [[nodiscard]] bool is_turn_of(const Ticket& ticket) const CAIRN_REQUIRES(mutex_);
 
   ObjectStore& inner_;
   const ObjectStoreLimits limits_;
-  mutable std::mutex mutex_;
-  std::condition_variable_any turn_;
-  std::set<Ticket> queue_;            // guarded by mutex_
-  uint64_t next_number_ = 0;          // guarded by mutex_
-  CongestionWindow window_;           // guarded by mutex_
-  size_t background_operations_ = 0;  // guarded by mutex_; of those under way
+  mutable Mutex mutex_;
+  Condition turn_;
+  std::set<Ticket> queue_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t next_number_ CAIRN_GUARDED_BY(mutex_) = 0;
+  CongestionWindow window_ CAIRN_GUARDED_BY(mutex_);
+  size_t background_operations_ CAIRN_GUARDED_BY(mutex_) = 0;  // of those under way
 };
 
 }  // namespace cairn

@@ -1,8 +1,6 @@
 #include "remote/decorators/retrying_object_store.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 
 namespace cairn {
 
@@ -18,15 +16,6 @@ RetryingObjectStore::RetryingObjectStore(ObjectStore& inner, RetryPolicy policy,
       random_(random),
       wait_(std::move(wait)),
       budget_tenths_(policy.budget * kTenthsPerRetry) {}
-
-Result<void> RetryingObjectStore::wait_interruptibly(std::chrono::nanoseconds duration, const RequestContext& context) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  const auto until = std::min(context.deadline, std::chrono::steady_clock::now() + duration);
-  never.wait_until(lock, context.stop, until, [] { return false; });
-  return context.check();
-}
 
 bool RetryingObjectStore::spend_retry() {
   int64_t tenths = budget_tenths_;
@@ -88,14 +77,14 @@ Result<void> RetryingObjectStore::put_if_absent(const std::string& key, ByteView
     auto put = inner_.put_if_absent(key, bytes, context);
     if (put) return put;
     const Errc code = put.error().code();
-    if (code == Errc::already_exists && may_meet_itself) return settle_own_put(key, bytes, put.error(), context);
+    if (code == Errc::already_exists && may_meet_itself) return recognise_own_put(key, bytes, put.error(), context);
     may_meet_itself = may_meet_itself || code == Errc::unavailable;
     return put;
   });
 }
 
-Result<void> RetryingObjectStore::settle_own_put(const std::string& key, ByteView bytes, const Error& taken,
-                                                 const RequestContext& context) {
+Result<void> RetryingObjectStore::recognise_own_put(const std::string& key, ByteView bytes, const Error& taken,
+                                                    const RequestContext& context) {
   const auto stored = inner_.get(key, {}, context);
   if (!stored) return fail(stored.error().in(taken.message()));
   if (as_text(stored->view()) == as_text(bytes)) return {};

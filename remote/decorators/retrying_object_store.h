@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/random.h"
+#include "base/wait.h"
 #include "remote/object_store.h"
 
 namespace cairn {
@@ -35,7 +36,7 @@ class RetryingObjectStore final : public ObjectStore {
   // How to wait; the default really does. Failures: cancelled, deadline_exceeded.
   using Wait = std::function<Result<void>(std::chrono::nanoseconds, const RequestContext&)>;
 
-  RetryingObjectStore(ObjectStore& inner, RetryPolicy policy, Random& random, Wait wait = wait_interruptibly);
+  RetryingObjectStore(ObjectStore& inner, RetryPolicy policy, Random& random, Wait wait = pause);
 
   // Attempts beyond each operation's first, so far.
   [[nodiscard]] uint64_t retries() const { return retries_; }
@@ -49,8 +50,6 @@ class RetryingObjectStore final : public ObjectStore {
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
  private:
-  static Result<void> wait_interruptibly(std::chrono::nanoseconds duration, const RequestContext& context);
-
   // Calls `attempt(number)`, 1 first, until it gives anything but unavailable or patience ends.
   template <class Attempt>
   auto persist(const RequestContext& context, Attempt attempt) -> decltype(attempt(1U));
@@ -61,8 +60,8 @@ class RetryingObjectStore final : public ObjectStore {
   bool spend_retry();
   void earn_back();
   // The answer of a put that found `key` taken after an attempt of its own may have put it.
-  Result<void> settle_own_put(const std::string& key, ByteView bytes, const Error& taken,
-                              const RequestContext& context);
+  Result<void> recognise_own_put(const std::string& key, ByteView bytes, const Error& taken,
+                                 const RequestContext& context);
 
   ObjectStore& inner_;
   const RetryPolicy policy_;

@@ -76,7 +76,7 @@ Result<Buffer> read_range(int fd, uint64_t size_bytes, const ByteRange& range, c
 
 // The answer to a put whose key is taken. The winner may not have synced the folder yet, and our caller will rely on
 // the object: so it is synced here as well, which costs little when there is nothing to do.
-Result<void> settle_taken(const Folder& folder, const std::string& leaf) {
+Result<void> confirm_taken(const Folder& folder, const std::string& leaf) {
   if (!folder.size_of(leaf)) {
     return fail(Errc::unavailable, "the name was taken, but it is no object, or is being removed");
   }
@@ -154,7 +154,7 @@ Result<void> DirectoryObjectStore::put_checked(const std::string& key, ByteView 
   const std::string leaf = leaf_of(key);
   const auto folder = folder_for_put(std::string(folder_of(key)));
   if (!folder) return fail(folder.error());
-  if (folder->size_of(leaf)) return settle_taken(*folder, leaf);
+  if (folder->size_of(leaf)) return confirm_taken(*folder, leaf);
 
   auto object = TemporaryObject::create(root_);
   if (!object) return fail(object.error());
@@ -162,7 +162,7 @@ Result<void> DirectoryObjectStore::put_checked(const std::string& key, ByteView 
   if (auto live = context.check(); !live) return live;
   auto published = object->publish(*folder, leaf);
   if (published) return folder->sync();
-  if (published.error().code() == Errc::already_exists) return settle_taken(*folder, leaf);
+  if (published.error().code() == Errc::already_exists) return confirm_taken(*folder, leaf);
   return published;
 }
 
@@ -214,18 +214,18 @@ Result<Folder> DirectoryObjectStore::make_folders(const std::string& path) {
 }
 
 bool DirectoryObjectStore::is_known_durable(const std::string& path) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return durable_folders_.contains(path);
 }
 
 void DirectoryObjectStore::remember_durable(const std::string& path) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (durable_folders_.size() >= kMaxRememberedFolders) durable_folders_.clear();
   durable_folders_.insert(path);
 }
 
 void DirectoryObjectStore::forget_durable_folders() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   durable_folders_.clear();
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <unordered_set>
 
+#include "base/mutex.h"
 #include "remote/directory/folder.h"
 #include "remote/object_store.h"
 
@@ -57,8 +57,9 @@ class DirectoryObjectStore final : public ObjectStore {
 
   const Options options_;
   const Folder root_;
-  mutable std::mutex mutex_;
-  std::unordered_set<std::string> durable_folders_;  // guarded by mutex_; their names are synced in those above them
+  mutable Mutex mutex_;
+  std::unordered_set<std::string> durable_folders_
+      CAIRN_GUARDED_BY(mutex_);  // their names are synced in those above them
 };
 
 }  // namespace cairn

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <mutex>
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "base/mutex.h"
 #include "base/units.h"
 
 namespace cairn {
@@ -51,14 +51,15 @@ class Shared {
   [[nodiscard]] CURLSH* get() const { return share_.get(); }
 
  private:
-  static void lock(CURL* /*easy*/, curl_lock_data data, curl_lock_access /*access*/, void* self) {
+  static void lock(CURL* /*easy*/, curl_lock_data data, curl_lock_access /*access*/,
+                   void* self) CAIRN_NO_THREAD_SAFETY_ANALYSIS {  // curl calls the two in pairs
     static_cast<Shared*>(self)->mutexes_[data].lock();
   }
-  static void unlock(CURL* /*easy*/, curl_lock_data data, void* self) {
+  static void unlock(CURL* /*easy*/, curl_lock_data data, void* self) CAIRN_NO_THREAD_SAFETY_ANALYSIS {
     static_cast<Shared*>(self)->mutexes_[data].unlock();
   }
 
-  std::array<std::mutex, CURL_LOCK_DATA_LAST> mutexes_;
+  std::array<Mutex, CURL_LOCK_DATA_LAST> mutexes_;
   std::unique_ptr<CURLSH, ShareCleaner> share_;  // after mutexes_: its end takes them
 };
 
@@ -282,7 +283,7 @@ class CurlTransport::Sessions {
 
   std::unique_ptr<Session> take() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!resting_.empty()) {
         std::unique_ptr<Session> warmest = std::move(resting_.back());
         resting_.pop_back();
@@ -293,15 +294,15 @@ class CurlTransport::Sessions {
   }
 
   void rest(std::unique_ptr<Session> session) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     resting_.push_back(std::move(session));
   }
 
  private:
   const Options& options_;
   const Shared shared_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Session>> resting_;  // guarded by mutex_; after shared_: they go first
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Session>> resting_ CAIRN_GUARDED_BY(mutex_);  // after shared_: they go first
 };
 
 CurlTransport::CurlTransport(Options options)

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "remote/http/percent_encoding.h"
 
 namespace cairn {
@@ -36,7 +37,7 @@ S3Client::S3Client(Options options, const Clock& clock)
     : options_(std::move(options)), clock_(clock), aim_{options_.location.region, options_.location.host, {}} {}
 
 S3Client::Aim S3Client::aim() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return aim_;
 }
 
@@ -94,7 +95,7 @@ bool S3Client::correct_aim(const Aim& used, const HttpAnswer& answer, const S3Co
                          : complaint.code == "RequestTimeTooSkewed" ? correct_clock(answer, better)
                                                                     : false;
   if (!corrected) return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   aim_ = better;
   return true;
 }

@@ -3,11 +3,11 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "remote/credentials/credentials.h"
 #include "remote/http/http_transport.h"
 #include "remote/s3/s3_answer.h"
@@ -63,8 +63,8 @@ class S3Client {
 
   const Options options_;
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  Aim aim_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Aim aim_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

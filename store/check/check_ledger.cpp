@@ -4,25 +4,27 @@
 #include <thread>
 #include <tuple>
 
+#include "base/mutex.h"
+
 namespace cairn {
 
 void CheckLedger::find(CheckFinding finding) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   report_.findings.push_back(std::move(finding));
 }
 
 void CheckLedger::count(const std::function<void(CheckReport&)>& change) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   change(report_);
 }
 
 void CheckLedger::expect_objects(uint64_t more) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   progress_.objects_total += more;
 }
 
 void CheckLedger::done_object(uint64_t size_bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++progress_.objects_done;
   progress_.bytes_done += size_bytes;
   if (options_.progress) options_.progress(progress_);
@@ -36,13 +38,13 @@ bool CheckLedger::is_damage(const Error& error) {
 }
 
 void CheckLedger::stop(const Error& error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!failure_) failure_ = error;
   stopped_ = true;
 }
 
 Result<CheckReport> CheckLedger::finish() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (failure_) return fail(*failure_);
   std::ranges::sort(report_.findings, {}, [](const CheckFinding& finding) {
     return std::tie(finding.path, finding.object, finding.message);

@@ -3,9 +3,9 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <optional>
 
+#include "base/mutex.h"
 #include "base/result.h"
 #include "store/check/check_report.h"
 
@@ -38,10 +38,10 @@ class CheckLedger {
  private:
   const CheckOptions& options_;
   std::atomic<bool> stopped_{false};
-  std::mutex mutex_;
-  CheckReport report_;            // guarded by mutex_
-  CheckProgress progress_;        // guarded by mutex_
-  std::optional<Error> failure_;  // guarded by mutex_
+  Mutex mutex_;
+  CheckReport report_ CAIRN_GUARDED_BY(mutex_);
+  CheckProgress progress_ CAIRN_GUARDED_BY(mutex_);
+  std::optional<Error> failure_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutex.h"
 #include "base/parallel.h"
 #include "store/format/keys.h"
 #include "store/format/manifest_codec.h"
@@ -174,14 +175,14 @@ void TreeCheck::read_manifests(std::vector<ManifestUse> uses) {
     if (manifests_.try_emplace(use.id, std::nullopt).second) unread.push_back(use);
   }
   ledger_.expect_objects(unread.size());
-  std::mutex mutex;
+  Mutex mutex;
   std::unordered_map<Digest, std::string, DigestHash> damage;
   run_in_parallel(workers_, unread.size(), kCheckHelpers, [&](size_t i) {
     if (ledger_.stopped()) return;
     auto manifest = read_manifest(unread[i]);
     if (!manifest) manifest = read_manifest(unread[i]);
     ledger_.done_object(0);
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (manifest) {
       manifests_[unread[i].id] = manifest->size_bytes();
       chunks_.add(manifest->chunks(), unread[i].path);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "base/wait.h"
 #include "store/chunks/leased_buffer.h"
 #include "store/codec/chunk_codec.h"
 #include "store/format/keys.h"
@@ -53,12 +54,12 @@ struct ChunkReader::Flight {
   std::stop_source stop;
   MemoryBudget::Lease lease;  // the running task's
 
-  // Guarded by ChunkReader::mutex_.
+  // Under ChunkReader::mutex_:
   bool started = false;
   size_t waiters = 0;
   std::vector<Done> callbacks;
   std::optional<Result<SharedBuffer>> outcome;  // set: landed
-  std::condition_variable_any landed;
+  Condition landed;
 };
 
 ChunkReader::ChunkReader(StoreEnvironment& environment)
@@ -72,19 +73,19 @@ ChunkReader::~ChunkReader() {
   environment_.memory.set_reclaimer(nullptr);
   std::vector<FlightPtr> under_way;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ending_ = true;
     for (const auto& [id, flight] : flights_) under_way.push_back(flight);
   }
   for (const FlightPtr& flight : under_way) flight->stop.request_stop();
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return tasks_ == 0; });
+  MutexLock lock(mutex_);
+  idle_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return tasks_ == 0; });
 }
 
 Result<void> ChunkReader::read(const ChunkRef& chunk, uint64_t offset, MutableByteView out,
                                const RequestContext& context) {
   check(offset + out.size() <= chunk.size, "a read stays within its chunk");
-  Result<SharedBuffer> buffer = use_kept(chunk, out.size());
+  Result<SharedBuffer> buffer = use_resident(chunk, out.size());
   if (!*buffer) {
     if (environment_.cache.read(chunk.id, offset, out)) return {};
     buffer = fly(chunk, Source::store, out.size(), context);
@@ -96,21 +97,21 @@ Result<void> ChunkReader::read(const ChunkRef& chunk, uint64_t offset, MutableBy
 }
 
 Result<SharedBuffer> ChunkReader::fetch(const ChunkRef& chunk, const RequestContext& context) {
-  SharedBuffer kept = use_kept(chunk, chunk.size);
+  SharedBuffer kept = use_resident(chunk, chunk.size);
   return of_right_size(chunk, kept ? std::move(kept) : fly(chunk, Source::cache_or_store, chunk.size, context));
 }
 
 void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
   SharedBuffer kept;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (attach_locked(chunk, done)) return;
     kept = kept_.find(chunk.id);
   }
   if (kept) return done(std::move(kept));
   auto lease = lease_for_prefetch(flight_bytes(chunk));
   if (!lease) return done(fail(std::move(lease).error()));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Another thread may have been as quick; whatever it began serves this caller too.
   if (attach_locked(chunk, done)) return;
   launch_locked(chunk, Source::cache_or_store, Cause::prefetch, std::move(*lease))
@@ -118,26 +119,26 @@ void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
 }
 
 void ChunkReader::mark_delivered(const ChunkRef& chunk, uint64_t size_bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   kept_.delivered(chunk.id, size_bytes);
 }
 
 bool ChunkReader::is_local(const ChunkRef& chunk) const {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (kept_.find(chunk.id) || flights_.contains(chunk.id)) return true;
   }
   return environment_.cache.contains(chunk.id);
 }
 
 void ChunkReader::drop_memory() {
-  KeptChunks::Dropped dropped;
-  const std::lock_guard lock(mutex_);
+  ResidentChunks::Dropped dropped;
+  const MutexLock lock(mutex_);
   kept_.drop_all(dropped);
 }
 
-SharedBuffer ChunkReader::use_kept(const ChunkRef& chunk, uint64_t size_bytes) {
-  const std::lock_guard lock(mutex_);
+SharedBuffer ChunkReader::use_resident(const ChunkRef& chunk, uint64_t size_bytes) {
+  const MutexLock lock(mutex_);
   return kept_.use(chunk.id, size_bytes);
 }
 
@@ -155,19 +156,19 @@ Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, uint
     // A prefetch that failed is nobody's business but its own: this reader then tries for itself.
     const bool again = !outcome && flight->cause == Cause::prefetch && may_pass(outcome.error().code());
     if (again && context.cause != Cause::prefetch && context.check()) continue;
-    if (outcome) (void)use_kept(chunk, used_bytes);
+    if (outcome) (void)use_resident(chunk, used_bytes);
     return outcome;
   }
 }
 
 ChunkReader::FlightPtr ChunkReader::join(const ChunkRef& chunk) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return join_locked(chunk);
 }
 
 ChunkReader::FlightPtr ChunkReader::join_or_launch(const ChunkRef& chunk, Source source, Cause cause,
                                                    MemoryBudget::Lease lease) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   FlightPtr flight = join_locked(chunk);
   if (flight) return flight;
   flight = launch_locked(chunk, source, cause, std::move(lease));
@@ -211,16 +212,15 @@ void ChunkReader::submit_locked(const FlightPtr& flight) {
 
 Result<SharedBuffer> ChunkReader::wait(const FlightPtr& flight, const RequestContext& context) {
   bool abandoned = false;
+  Result<void> landed;
   {
-    std::unique_lock lock(mutex_);
-    flight->landed.wait_until(lock, context.stop, context.deadline, [&] { return flight->outcome.has_value(); });
+    MutexLock lock(mutex_);
+    landed = flight->landed.wait(lock, context, [&flight] { return flight->outcome.has_value(); });
     abandoned = leave_locked(flight);
     if (flight->outcome) return *flight->outcome;
   }
   if (abandoned) flight->stop.request_stop();
-  const auto ended = context.check();
-  const Error why = ended ? Error(Errc::deadline_exceeded, "took longer than its deadline") : ended.error();
-  return fail(in_chunk(flight->chunk, why));
+  return fail(in_chunk(flight->chunk, landed.error()));
 }
 
 // One waiter less; true if that was the last who cared, and the flight is now to be cancelled.
@@ -242,9 +242,9 @@ bool ChunkReader::attach_locked(const ChunkRef& chunk, Done& done) {
 
 Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes) {
   if (environment_.memory.contended()) return fail(Errc::no_space, "a reader waits for memory");
-  KeptChunks::Dropped dropped;
+  ResidentChunks::Dropped dropped;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const uint64_t share = environment_.memory.limit_bytes() / kPrefetchShare;
     kept_.give_up_unread(environment_.clock.steady_now() - kReaderPatience);
     if (prefetching_bytes_ + kept_.unread_bytes() + size_bytes > share) {
@@ -254,7 +254,7 @@ Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes)
   auto lease = environment_.memory.try_acquire(size_bytes);
   if (lease) return lease;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     kept_.make_room_for_prefetch(size_bytes, dropped);
   }
   dropped.clear();
@@ -264,11 +264,11 @@ Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes)
 void ChunkReader::run(const FlightPtr& flight) {
   bool mine = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     mine = !std::exchange(flight->started, true);
   }
   if (mine) land(flight, bring(*flight));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (--tasks_ == 0) idle_.notify_all();
 }
 
@@ -331,9 +331,9 @@ Result<void> ChunkReader::verify(const ChunkRef& chunk, ByteView plain) const {
 
 void ChunkReader::land(const FlightPtr& flight, Result<SharedBuffer> outcome) {
   std::vector<Done> callbacks;
-  KeptChunks::Dropped dropped;
+  ResidentChunks::Dropped dropped;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const ChunkId& id = flight->chunk.id;
     const auto found = flights_.find(id);
     if (found != flights_.end() && found->second == flight) flights_.erase(found);
@@ -351,8 +351,8 @@ void ChunkReader::land(const FlightPtr& flight, Result<SharedBuffer> outcome) {
 }
 
 void ChunkReader::reclaim(uint64_t wanted_bytes) {
-  KeptChunks::Dropped dropped;
-  const std::lock_guard lock(mutex_);
+  ResidentChunks::Dropped dropped;
+  const MutexLock lock(mutex_);
   kept_.make_room(wanted_bytes, dropped);
 }
 

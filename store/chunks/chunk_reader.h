@@ -1,13 +1,12 @@
 // Chunks by reference: from memory, the local cache or the store, each fetched once and checked before anyone sees it.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
-#include "store/chunks/kept_chunks.h"
+#include "base/wait.h"
+#include "store/chunks/resident_chunks.h"
 #include "store/environment.h"
 #include "store/format/manifest.h"
 
@@ -62,19 +61,20 @@ class ChunkReader {
   struct Flight;
   using FlightPtr = std::shared_ptr<Flight>;
 
-  SharedBuffer use_kept(const ChunkRef& chunk, uint64_t size_bytes);
+  SharedBuffer use_resident(const ChunkRef& chunk, uint64_t size_bytes);
   Result<SharedBuffer> fly(const ChunkRef& chunk, Source source, uint64_t used_bytes, const RequestContext& context);
   FlightPtr join(const ChunkRef& chunk);
   FlightPtr join_or_launch(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
-  FlightPtr join_locked(const ChunkRef& chunk);
-  FlightPtr launch_locked(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
+  FlightPtr join_locked(const ChunkRef& chunk) CAIRN_REQUIRES(mutex_);
+  FlightPtr launch_locked(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease)
+      CAIRN_REQUIRES(mutex_);
   Result<SharedBuffer> wait(const FlightPtr& flight, const RequestContext& context);
-  bool leave_locked(const FlightPtr& flight);
+  bool leave_locked(const FlightPtr& flight) CAIRN_REQUIRES(mutex_);
 
-  bool attach_locked(const ChunkRef& chunk, Done& done);
+  bool attach_locked(const ChunkRef& chunk, Done& done) CAIRN_REQUIRES(mutex_);
   Result<MemoryBudget::Lease> lease_for_prefetch(uint64_t size_bytes);
 
-  void submit_locked(const FlightPtr& flight);
+  void submit_locked(const FlightPtr& flight) CAIRN_REQUIRES(mutex_);
   void run(const FlightPtr& flight);
   Result<SharedBuffer> bring(Flight& flight);
   Result<Buffer> fetch_verified(const ChunkRef& chunk, const RequestContext& context);
@@ -84,14 +84,14 @@ class ChunkReader {
   void reclaim(uint64_t wanted_bytes);
 
   StoreEnvironment& environment_;
-  mutable std::mutex mutex_;
-  std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_;  // guarded by mutex_; those that may be joined
-  KeptChunks kept_;                                             // guarded by mutex_
-  MemoryBudget decoding_;                                       // what decoders allocate besides the chunk's own bytes
-  uint64_t prefetching_bytes_ = 0;                              // guarded by mutex_; leased to prefetches in flight
-  size_t tasks_ = 0;                                            // guarded by mutex_; in the io pool
-  bool ending_ = false;                                         // guarded by mutex_
-  std::condition_variable idle_;
+  mutable Mutex mutex_;
+  std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_ CAIRN_GUARDED_BY(mutex_);  // those that may be joined
+  ResidentChunks kept_ CAIRN_GUARDED_BY(mutex_);
+  MemoryBudget decoding_;                                    // what decoders allocate besides the chunk's own bytes
+  uint64_t prefetching_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  // leased to prefetches in flight
+  size_t tasks_ CAIRN_GUARDED_BY(mutex_) = 0;                // in the io pool
+  bool ending_ CAIRN_GUARDED_BY(mutex_) = false;
+  Condition idle_;
 };
 
 }  // namespace cairn

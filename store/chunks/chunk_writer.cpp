@@ -20,8 +20,8 @@ struct ChunkWriter::Parcel {
 ChunkWriter::ChunkWriter(StoreEnvironment& environment) : environment_(environment) {}
 
 ChunkWriter::~ChunkWriter() {
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return parcels_ == 0; });
+  MutexLock lock(mutex_);
+  idle_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return parcels_ == 0; });
 }
 
 void ChunkWriter::store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context,
@@ -29,7 +29,7 @@ void ChunkWriter::store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease
   auto parcel =
       std::make_shared<Parcel>(Parcel{offset, std::move(plain), std::move(lease), std::move(context), std::move(done)});
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++parcels_;
   }
   environment_.compute.submit([this, parcel] { identify(parcel); });
@@ -41,7 +41,7 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
   const ChunkId& id = parcel->ref.id;
   if (known_.contains(id)) return deliver_shared(parcel);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto [place, leads] = sending_.try_emplace(id);
     if (!leads) {
       place->second.push_back(parcel);
@@ -89,12 +89,12 @@ void ChunkWriter::failed(const ParcelPtr& parcel, const Error& why) {
 }
 
 std::vector<ChunkWriter::ParcelPtr> ChunkWriter::take_followers(const ChunkId& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::move(sending_.extract(id).mapped());
 }
 
 ChunkWriter::ParcelPtr ChunkWriter::next_leader(const ChunkId& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto place = sending_.find(id);
   if (place->second.empty()) {
     sending_.erase(place);
@@ -117,7 +117,7 @@ void ChunkWriter::deliver(const ParcelPtr& parcel, Result<StoredChunk> outcome) 
   parcel->object = {};
   parcel->lease.release();
   done(std::move(outcome));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (--parcels_ == 0) idle_.notify_all();
 }
 

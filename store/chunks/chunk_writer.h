@@ -1,14 +1,13 @@
 // Chunks into the store, each sent once.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "base/turn.h"
+#include "base/wait.h"
 #include "store/chunks/known_chunks.h"
 #include "store/codec/chunk_codec.h"
 #include "store/environment.h"
@@ -70,10 +69,11 @@ class ChunkWriter {
   StoreEnvironment& environment_;
   KnownChunks known_;
   Turn gathering_;
-  std::mutex mutex_;
-  std::unordered_map<ChunkId, std::vector<ParcelPtr>, DigestHash> sending_;  // guarded by mutex_; id -> who follows
-  size_t parcels_ = 0;                                                       // guarded by mutex_
-  std::condition_variable idle_;
+  Mutex mutex_;
+  std::unordered_map<ChunkId, std::vector<ParcelPtr>, DigestHash> sending_
+      CAIRN_GUARDED_BY(mutex_);  // id -> who follows
+  size_t parcels_ CAIRN_GUARDED_BY(mutex_) = 0;
+  Condition idle_;
 };
 
 }  // namespace cairn

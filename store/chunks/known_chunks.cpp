@@ -1,19 +1,21 @@
 #include "store/chunks/known_chunks.h"
 
+#include "base/mutex.h"
+
 namespace cairn {
 
 void KnownChunks::add(const ChunkId& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   add_locked(id);
 }
 
 void KnownChunks::add(const Manifest& manifest) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const ChunkRef& chunk : manifest.chunks()) add_locked(chunk.id);
 }
 
 bool KnownChunks::contains(const ChunkId& id) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ids_.contains(id);
 }
 

@@ -1,9 +1,9 @@
 // Chunk ids that are durable in the store, as far as this process happens to know.
 #pragma once
 
-#include <mutex>
 #include <unordered_set>
 
+#include "base/mutex.h"
 #include "store/format/manifest.h"
 
 namespace cairn {
@@ -22,11 +22,11 @@ class KnownChunks {
   [[nodiscard]] bool contains(const ChunkId& id) const;
 
  private:
-  void add_locked(const ChunkId& id);
+  void add_locked(const ChunkId& id) CAIRN_REQUIRES(mutex_);
 
   const size_t capacity_;
-  mutable std::mutex mutex_;
-  std::unordered_set<ChunkId, DigestHash> ids_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::unordered_set<ChunkId, DigestHash> ids_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/parallel.h"
 
 namespace cairn {
@@ -22,7 +23,9 @@ std::chrono::nanoseconds pause_after(unsigned failures) {
 }  // namespace
 
 BackgroundCommitter::BackgroundCommitter(StoreEnvironment& environment, Work work)
-    : environment_(environment), work_(std::move(work)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+    : environment_(environment),
+      work_(std::move(work)),
+      thread_("committer", [this](const std::stop_token& stop) { run(stop); }) {}
 
 BackgroundCommitter::~BackgroundCommitter() { stop(); }
 
@@ -32,7 +35,7 @@ void BackgroundCommitter::stop() {
 }
 
 void BackgroundCommitter::add(std::shared_ptr<Directory> directory, SteadyTime due) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto [entry, is_new] = jobs_.try_emplace(directory->id());
   Job& job = entry->second;
   job.due = is_new ? due : std::min(job.due, due);
@@ -42,7 +45,7 @@ void BackgroundCommitter::add(std::shared_ptr<Directory> directory, SteadyTime d
 }
 
 size_t BackgroundCommitter::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return jobs_.size();
 }
 
@@ -61,12 +64,12 @@ std::chrono::nanoseconds BackgroundCommitter::time_to_next() const {
 }
 
 void BackgroundCommitter::run(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     const std::vector<Job> due = jobs_due_by(environment_.clock.steady_now());
     if (due.empty()) {
       const uint64_t seen = added_;
-      wake_.wait_for(lock, stop, time_to_next(), [&] { return added_ != seen; });
+      wake_.wait_for(lock, stop, time_to_next(), [this, seen]() CAIRN_REQUIRES(mutex_) { return added_ != seen; });
       continue;
     }
     lock.unlock();
@@ -76,7 +79,7 @@ void BackgroundCommitter::run(const std::stop_token& stop) {
 }
 
 Result<void> BackgroundCommitter::run_all(const RequestContext& context) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const std::vector<Job> all = jobs_due_by(SteadyTime::max());
   lock.unlock();
   return run_jobs(all, context);
@@ -93,7 +96,7 @@ Result<void> BackgroundCommitter::run_jobs(const std::vector<Job>& jobs, const R
 }
 
 void BackgroundCommitter::finish(const Job& job, const Result<void>& result) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = jobs_.find(job.directory->id());
   if (found == jobs_.end()) return;  // done by another thread meanwhile
   Job& current = found->second;

@@ -1,14 +1,13 @@
 // The thread that commits what nobody waits for.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "base/thread.h"
+#include "base/wait.h"
 #include "store/directories/directory.h"
 
 namespace cairn {
@@ -43,20 +42,20 @@ class BackgroundCommitter {
   };
 
   void run(const std::stop_token& stop);
-  [[nodiscard]] std::vector<Job> jobs_due_by(SteadyTime time) const;
-  [[nodiscard]] std::chrono::nanoseconds time_to_next() const;
+  [[nodiscard]] std::vector<Job> jobs_due_by(SteadyTime time) const CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] std::chrono::nanoseconds time_to_next() const CAIRN_REQUIRES(mutex_);
   Result<void> run_jobs(const std::vector<Job>& jobs, const RequestContext& context);
   void finish(const Job& job, const Result<void>& result);
 
   StoreEnvironment& environment_;
   const Work work_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::unordered_map<EntryId, Job> jobs_;  // guarded by mutex_
-  uint64_t added_ = 0;                     // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::unordered_map<EntryId, Job> jobs_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t added_ CAIRN_GUARDED_BY(mutex_) = 0;
 
-  std::jthread thread_;  // last: it uses all of the above
+  Thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace cairn

@@ -37,69 +37,69 @@ DirectoryEdit& Directory::view() const {
 }
 
 EntryPtr Directory::find(std::string_view name) const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return view().find(name);
 }
 
 EntryPtr Directory::find_any(std::string_view name) const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return view().find_any(name);
 }
 
 Attributes Directory::attributes() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return view().attributes();
 }
 
 std::vector<std::pair<std::string, EntryPtr>> Directory::list() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return view().list();
 }
 
 DirectoryState Directory::state() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   DirectoryState state = base_->state;
   view().apply_to(state);
   return state;
 }
 
 EntryPtr Directory::find_committed(std::string_view name) const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return base_->state.find_any(name);
 }
 
 bool Directory::removed() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return base_->state.removed;
 }
 
 std::vector<std::string> Directory::unfinished_moves() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return {base_->moves.begin(), base_->moves.end()};
 }
 
 std::chrono::nanoseconds Directory::age() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return environment_.clock.steady_now() - answered_.began;
 }
 
 Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestContext& context) {
-  Lock lock(mutex_);
+  MutexLock lock(mutex_);
   const uint64_t asked_before = asked_;
   const SteadyTime oldest = environment_.clock.steady_now() - max_age;
-  const auto is_fresh = [&] {
+  const auto is_fresh = [&]() CAIRN_REQUIRES(mutex_) {
     const bool young = max_age.count() > 0 && answered_.began >= oldest;
     return young || answered_.serial > asked_before || base_->state.removed;  // nothing follows a removal
   };
   while (!is_fresh()) {
     if (auto alive = context.check(); !alive) return fail(alive.error().in("refresh a directory"));
     if (turn_taken_) {
-      changed_.wait_until(lock, context.stop, context.deadline, [&] { return !turn_taken_ || is_fresh(); });
+      (void)changed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return !turn_taken_ || is_fresh(); });
       continue;
     }
     Result<void> read;
     {
-      const Turn turn(*this, lock);
+      const HeldTurn turn(*this, lock);
       read = catch_up(context);
     }
     if (!read) return read;
@@ -122,14 +122,14 @@ Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited)
 }
 
 Result<void> Directory::commit(Mutation mutation, const RequestContext& context) {
-  Lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto change = enqueue(std::move(mutation), true);
   if (!change) return fail(change.error());
   return await(*change, lock, context);
 }
 
 Result<void> Directory::flush(const RequestContext& context) {
-  Lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (pending_.empty()) return {};
   const auto barrier = enqueue({}, true);
   if (!barrier) return fail(barrier.error());
@@ -137,7 +137,7 @@ Result<void> Directory::flush(const RequestContext& context) {
 }
 
 Result<void> Directory::commit_soon(Mutation mutation) {
-  Lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto change = enqueue(std::move(mutation), false);
   if (!change) return fail(change.error());
   const bool tell = !announced_ || pending_.size() == kManyPending;
@@ -149,7 +149,7 @@ Result<void> Directory::commit_soon(Mutation mutation) {
 }
 
 std::optional<SteadyTime> Directory::due() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return due_locked();
 }
 
@@ -162,16 +162,16 @@ std::optional<SteadyTime> Directory::due_locked() const {
 }
 
 // Every waiter is ready to do the work itself, so that nobody depends on another's request staying alive.
-Result<void> Directory::await(const ChangePtr& change, Lock& lock, const RequestContext& context) {
+Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const RequestContext& context) {
   while (!change->outcome) {
     if (auto alive = context.check(); !alive) {
       withdraw(change);
       return fail(alive.error().in("commit to a directory"));
     }
     if (turn_taken_) {
-      changed_.wait_until(lock, context.stop, context.deadline, [&] { return change->outcome || !turn_taken_; });
+      (void)changed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return change->outcome || !turn_taken_; });
     } else {
-      const Turn turn(*this, lock);
+      const HeldTurn turn(*this, lock);
       commit_pending(*change, context);
     }
   }
@@ -183,7 +183,7 @@ void Directory::withdraw(const ChangePtr& change) {
   view_.reset();
 }
 
-void Directory::settle(const Attempt& attempt) {
+void Directory::conclude(const Attempt& attempt) {
   for (const auto& [change, result] : attempt.results) {
     change->outcome = result;
     if (!result && !change->awaited) report_dropped(result.error());

@@ -3,17 +3,16 @@
 
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/request_context.h"
+#include "base/wait.h"
 #include "store/directories/directory_edit.h"
 #include "store/environment.h"
 
@@ -93,7 +92,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
     Mutation mutation;    // empty: a barrier, for flush()
     bool awaited = true;  // false: from commit_soon
     SteadyTime since{};
-    std::optional<Result<void>> outcome{};  // guarded by mutex_
+    std::optional<Result<void>> outcome{};  // under the directory's mutex_
   };
   using ChangePtr = std::shared_ptr<Change>;
 
@@ -109,41 +108,39 @@ class Directory : public std::enable_shared_from_this<Directory> {
     SteadyTime began{};
   };
 
-  using Lock = std::unique_lock<std::mutex>;
-
   // Holding the turn. The lock is given back while it lasts.
-  class Turn {
+  class HeldTurn {
    public:
-    Turn(Directory& directory, Lock& lock) : directory_(directory), lock_(lock) {
+    HeldTurn(Directory& directory, MutexLock& lock) : directory_(directory), lock_(lock) {
       directory_.turn_taken_ = true;
       lock_.unlock();
     }
-    ~Turn() {
+    ~HeldTurn() {
       lock_.lock();
       directory_.turn_taken_ = false;
       directory_.changed_.notify_all();
     }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
+    HeldTurn(const HeldTurn&) = delete;
+    HeldTurn& operator=(const HeldTurn&) = delete;
 
    private:
     Directory& directory_;
-    Lock& lock_;
+    MutexLock& lock_;
   };
 
   Directory(StoreEnvironment& environment, EntryId id);
 
   // directory.cpp: the view and the queue. With mutex_ held:
   static Result<void> run(const Mutation& mutation, DirectoryEdit& edit);
-  DirectoryEdit& view() const;
-  [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited);
-  Result<void> await(const ChangePtr& change, Lock& lock, const RequestContext& context);
-  void withdraw(const ChangePtr& change);
-  void settle(const Attempt& attempt);
-  void report_dropped(const Error& error) const;
-  void fail_awaited(const Attempt& attempt, const Error& error);
-  void drop_finished();
-  [[nodiscard]] std::optional<SteadyTime> due_locked() const;
+  DirectoryEdit& view() const CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited) CAIRN_REQUIRES(mutex_);
+  Result<void> await(const ChangePtr& change, MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
+  void withdraw(const ChangePtr& change) CAIRN_REQUIRES(mutex_);
+  void conclude(const Attempt& attempt) CAIRN_REQUIRES(mutex_);
+  void report_dropped(const Error& error) const CAIRN_REQUIRES(mutex_);
+  void fail_awaited(const Attempt& attempt, const Error& error) CAIRN_REQUIRES(mutex_);
+  void drop_finished() CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<SteadyTime> due_locked() const CAIRN_REQUIRES(mutex_);
 
   // directory_sync.cpp: what the holder of the turn does, without mutex_.
   Result<void> put_first_record(const Attributes& attributes, const RequestContext& context);
@@ -162,20 +159,21 @@ class Directory : public std::enable_shared_from_this<Directory> {
   const std::unique_ptr<const RecordLog> log_;
   WorkHook work_hook_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;  // a change has its outcome, or the turn is free
+  mutable Mutex mutex_;
+  Condition changed_;  // a change has its outcome, or the turn is free
 
   // Written under mutex_ by the holder of the turn alone, who may therefore read it without.
   const std::unique_ptr<LoggedState> base_;
 
-  // Guarded by mutex_:
-  mutable std::optional<DirectoryEdit> view_;  // base_ with pending_ replayed; nullopt: to be replayed
-  std::deque<ChangePtr> pending_;              // in order of arrival, none with an outcome
-  std::vector<Attempt> attempts_;              // at the record after base_, of which the outcome is not known
-  bool turn_taken_ = false;
-  bool announced_ = false;  // work_hook_ knows of pending_
-  uint64_t asked_ = 0;      // inquiries begun
-  Inquiry answered_;        // the newest one that was answered
+  mutable std::optional<DirectoryEdit> view_
+      CAIRN_GUARDED_BY(mutex_);                             // base_ with pending_ replayed; nullopt: to be replayed
+  std::deque<ChangePtr> pending_ CAIRN_GUARDED_BY(mutex_);  // in order of arrival, none with an outcome
+  std::vector<Attempt> attempts_
+      CAIRN_GUARDED_BY(mutex_);  // at the record after base_, of which the outcome is not known
+  bool turn_taken_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool announced_ CAIRN_GUARDED_BY(mutex_) = false;  // work_hook_ knows of pending_
+  uint64_t asked_ CAIRN_GUARDED_BY(mutex_) = 0;      // inquiries begun
+  Inquiry answered_ CAIRN_GUARDED_BY(mutex_);        // the newest one that was answered
 
   std::chrono::nanoseconds put_took_{0};  // of the turn's holder: how long the last put of a record took
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/wait.h"
 #include "store/directories/directory.h"
 #include "store/directories/record_log.h"
 
@@ -26,13 +27,6 @@ bool is_refusal(Errc code) {
 bool has_moves(const Record& record) {
   return std::any_of(record.changes.begin(), record.changes.end(),
                      [](const auto& change) { return change.second && change.second->move; });
-}
-
-void wait_unless_stopped(std::chrono::nanoseconds duration, const RequestContext& context) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, context.stop, std::min(duration, context.remaining()), [] { return false; });
 }
 
 }  // namespace
@@ -88,12 +82,12 @@ Result<void> Directory::put_first_record(const Attributes& attributes, const Req
 }
 
 Directory::Inquiry Directory::begin_inquiry() {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return {.serial = ++asked_, .began = environment_.clock.steady_now()};
 }
 
 void Directory::finish_inquiry(const Inquiry& inquiry) {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   answered_ = inquiry;
 }
 
@@ -135,12 +129,12 @@ Result<void> Directory::absorb(const RecordObject& object) {
 
 // Makes `record` the base. If it is one of ours, its changes have their outcomes.
 void Directory::apply(const Record& record, uint64_t object_bytes) {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::vector<Attempt> attempts = std::exchange(attempts_, {});
   base_->apply(record, object_bytes);
   view_.reset();
   for (const Attempt& attempt : attempts) {
-    if (attempt.commit == record.commit) settle(attempt);
+    if (attempt.commit == record.commit) conclude(attempt);
   }
 }
 
@@ -151,7 +145,7 @@ void Directory::commit_pending(const Change& own, const RequestContext& context)
       back_off(lost_races, context);
     }
     commit_once(context);
-    const Lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (own.outcome) return;
   }
 }
@@ -159,11 +153,11 @@ void Directory::commit_pending(const Change& own, const RequestContext& context)
 // Puts all that is pending into one record. Afterwards the changes have outcomes, or another host's record was first,
 // or the context has ended.
 void Directory::commit_once(const RequestContext& context) {
-  Lock lock(mutex_);
+  MutexLock lock(mutex_);
   DirectoryEdit edit(base_->state);
   Attempt attempt;
   for (const ChangePtr& change : pending_) attempt.results.emplace_back(change, run(change->mutation, edit));
-  if (edit.empty()) return settle(attempt);
+  if (edit.empty()) return conclude(attempt);
   lock.unlock();
 
   const auto encoded = log_->encode_next(*base_, edit);
@@ -185,7 +179,7 @@ void Directory::commit_once(const RequestContext& context) {
 }
 
 // The put of `attempt` failed, which may mean that it was done, that it will be done, or that it never will. The record
-// that carries the number tells; it stays, so the question is settled by reading it once.
+// that carries the number tells; it stays, so reading it once answers the question.
 void Directory::resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context) {
   const RecordNumber before = base_->number;
   const bool refused = is_refusal(put_error.code());
@@ -193,7 +187,7 @@ void Directory::resolve(const Attempt& attempt, const Error& put_error, const Re
   if (base_->number > before) return;
   if (!context.check()) return;  // whoever takes the turn next goes on
 
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (refused) attempts_.pop_back();
   if (!read) {
     const Errc code = read.error().code() == Errc::corrupt ? Errc::corrupt : Errc::unavailable;
@@ -208,7 +202,7 @@ void Directory::resolve(const Attempt& attempt, const Error& put_error, const Re
 void Directory::back_off(unsigned lost_races, const RequestContext& context) {
   const auto most = std::min(put_took_ * (1U << std::min(lost_races, kMaxBackOffDoublings)), kMaxBackOff);
   const auto span = static_cast<uint64_t>(std::max<int64_t>(most.count(), 1));
-  wait_unless_stopped(std::chrono::nanoseconds(environment_.random.next_u64() % span), context);
+  (void)pause(std::chrono::nanoseconds(environment_.random.next_u64() % span), context);
 }
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/posix_error.h"
 
 namespace cairn {
@@ -86,7 +87,7 @@ Result<std::shared_ptr<Directory>> Namespace::open(EntryId id, const RequestCont
 
 Result<Namespace::Opened> Namespace::find_or_load(EntryId id, const RequestContext& context) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = known_.find(id);
     if (auto directory = found == known_.end() ? nullptr : found->second.lock()) {
       keep_recent(directory);
@@ -103,7 +104,7 @@ Namespace::Opened Namespace::adopt(std::shared_ptr<Directory> directory) {
   directory->set_work_hook([committer = std::weak_ptr(committer_)](std::shared_ptr<Directory> busy, SteadyTime due) {
     if (const auto alive = committer.lock()) alive->add(std::move(busy), due);
   });
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   forget_expired();
   std::weak_ptr<Directory>& known = known_[directory->id()];
   auto first = known.lock();
@@ -168,20 +169,21 @@ Result<void> Namespace::remove_directory(Directory& parent, const std::string& n
   if (!entry) return fail_posix(ENOENT, "no entry '{}'", name);
   if (entry->kind != Kind::directory) return fail_posix(ENOTDIR, "'{}' is no directory", name);
   if (auto finished = finish_move(parent, name, context); !finished) return finished;
-  if (auto sealed = seal(entry->id, context); !sealed) return fail(sealed.error().in(fmt::format("rmdir '{}'", name)));
+  if (auto retired = retire(entry->id, context); !retired)
+    return fail(retired.error().in(fmt::format("rmdir '{}'", name)));
   return parent.commit(free_name(name, entry->id, environment_.clock.wall_now()), context);
 }
 
-// From here on the directory takes no entries, on any host. One that is removed, or has no records, is sealed already.
-Result<void> Namespace::seal(EntryId id, const RequestContext& context) {
+// From here on the directory takes no entries, on any host. One that is removed, or has no records, is retired already.
+Result<void> Namespace::retire(EntryId id, const RequestContext& context) {
   const auto opened = find_or_load(id, context);
   if (!opened && opened.error().code() == Errc::not_found) return {};
   if (!opened) return fail(opened.error());
   Directory& directory = *opened->directory;
   if (directory.removed()) return {};
   if (auto finished = finish_moves(directory, context); !finished) return finished;
-  auto sealed = directory.commit(mark_removed, context);
-  return !sealed && directory.removed() ? Result<void>() : sealed;
+  auto retired = directory.commit(mark_removed, context);
+  return !retired && directory.removed() ? Result<void>() : retired;
 }
 
 }  // namespace cairn

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "store/directories/background_committer.h"
 #include "store/directories/directory.h"
 
@@ -44,12 +44,12 @@ class Namespace {
   // The new directory's entry, committed. Failures: already_exists.
   Result<Entry> make_directory(Directory& parent, const std::string& name, const Attributes& attributes,
                                const RequestContext& context);
-  // Seals the child (no more entries), then frees the name. Failures: not_found, ENOTEMPTY, ENOTDIR.
+  // Retires the child (no more entries), then frees the name. Failures: not_found, ENOTEMPTY, ENOTDIR.
   Result<void> remove_directory(Directory& parent, const std::string& name, const RequestContext& context);
 
   // rename(2) with its flags. Within one directory: one commit. Between two: the target's record carries a Move and is
   // the point of no return, the source's follows; a crash in between is completed by whoever loads the target next.
-  // Replacing a file puts the old history in front of the new file's; replacing an empty directory seals it first.
+  // Replacing a file puts the old history in front of the new file's; replacing an empty directory retires it first.
   // Failures: EINVAL for a directory into itself; deeper ancestry is the caller's to check.
   Result<void> rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
 
@@ -70,9 +70,9 @@ class Namespace {
   };
   Result<Opened> find_or_load(EntryId id, const RequestContext& context);
   Opened adopt(std::shared_ptr<Directory> directory);
-  void keep_recent(const std::shared_ptr<Directory>& directory);
-  void forget_expired();
-  Result<void> seal(EntryId id, const RequestContext& context);
+  void keep_recent(const std::shared_ptr<Directory>& directory) CAIRN_REQUIRES(mutex_);
+  void forget_expired() CAIRN_REQUIRES(mutex_);
+  Result<void> retire(EntryId id, const RequestContext& context);
   Result<void> tend(Directory& directory, const RequestContext& context);
 
   // rename.cpp
@@ -92,10 +92,10 @@ class Namespace {
   StoreEnvironment& environment_;
   const std::shared_ptr<BackgroundCommitter> committer_;
 
-  std::mutex mutex_;
-  std::unordered_map<EntryId, std::weak_ptr<Directory>> known_;  // guarded by mutex_
-  std::vector<std::shared_ptr<Directory>> recent_;               // guarded by mutex_; the latest first
-  size_t sweep_at_;                                              // guarded by mutex_: the size of known_ to clean up at
+  Mutex mutex_;
+  std::unordered_map<EntryId, std::weak_ptr<Directory>> known_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<Directory>> recent_ CAIRN_GUARDED_BY(mutex_);  // the latest first
+  size_t sweep_at_ CAIRN_GUARDED_BY(mutex_);                                 // the size of known_ to clean up at
 };
 
 }  // namespace cairn

@@ -13,7 +13,7 @@ struct Renaming {
   std::string from;
   std::string to;
   RenameMode mode = RenameMode::replace;
-  std::optional<EntryId> sealed;  // an empty directory that may be replaced
+  std::optional<EntryId> retired;  // an empty directory that may be replaced
   Nanos now = 0;
   size_t keep_versions = 0;
 };
@@ -31,14 +31,14 @@ Result<void> check_target(const Entry& source, const EntryPtr& target, const Ren
   if (!target) return {};
   if (renaming.mode == RenameMode::no_replace) return fail_posix(EEXIST, "'{}' exists", renaming.to);
   if (auto fits = check_kinds(source, *target); !fits) return fits;
-  if (target->kind == Kind::directory && renaming.sealed != target->id) {
+  if (target->kind == Kind::directory && renaming.retired != target->id) {
     return fail(Errc::conflict, "'{}' has become another directory", renaming.to);
   }
   return {};
 }
 
 // `source` under a name where `occupant` (live, deleted or nullptr) left its history: that goes in front.
-Entry settled(const Entry& source, const EntryPtr& occupant, const Renaming& renaming) {
+Entry with_history_of(const Entry& source, const EntryPtr& occupant, const Renaming& renaming) {
   Entry entry = source;
   if (entry.kind != Kind::directory) entry.attributes.ctime = renaming.now;
   if (!occupant || occupant->versions.empty()) return entry;
@@ -65,7 +65,7 @@ Result<void> change_name(DirectoryEdit& edit, const Renaming& renaming) {
   if (same_entry && renaming.mode == RenameMode::replace) return {};
   if (auto free = check_target(*source, target, renaming); !free) return free;
   if (occupant && occupant->move) return fail(Errc::conflict, "'{}' has just moved here", renaming.to);
-  edit.put(renaming.to, settled(*source, occupant, renaming));
+  edit.put(renaming.to, with_history_of(*source, occupant, renaming));
   edit.forget(renaming.from);
   edit.touch(renaming.now);
   return {};
@@ -88,7 +88,7 @@ Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, co
     edit.put(renaming.to, std::move(entry));
   } else {
     if (auto free = check_target(source, target, renaming); !free) return free;
-    Entry entry = settled(source, occupant, renaming);
+    Entry entry = with_history_of(source, occupant, renaming);
     entry.move = std::move(move);
     edit.put(renaming.to, std::move(entry));
   }
@@ -111,7 +111,7 @@ Result<void> Namespace::rename(const Place& from, const Place& to, RenameMode mo
 }
 
 // What has to happen elsewhere before `source` may take the name: a move that ended there is completed, an empty
-// directory that stands there is sealed. The directory that may be replaced.
+// directory that stands there is retired. The directory that may be replaced.
 Result<std::optional<EntryId>> Namespace::make_way(const Place& to, const Entry& source, RenameMode mode,
                                                    const RequestContext& context) {
   if (auto finished = finish_move(*to.directory, to.name, context); !finished) return fail(finished.error());
@@ -124,7 +124,7 @@ Result<std::optional<EntryId>> Namespace::make_way(const Place& to, const Entry&
     return std::nullopt;
   }
   if (auto fits = check_kinds(source, *target); !fits) return fail(fits.error());
-  if (auto sealed = seal(target->id, context); !sealed) return fail(sealed.error());
+  if (auto retired = retire(target->id, context); !retired) return fail(retired.error());
   return target->id;
 }
 
@@ -134,15 +134,15 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
   Renaming renaming{.from = from.name,
                     .to = to,
                     .mode = mode,
-                    .sealed = {},
+                    .retired = {},
                     .now = environment_.clock.wall_now(),
                     .keep_versions = environment_.format.keep_versions};
   while (true) {
     const EntryPtr source = from.directory->find(from.name);
     if (!source) return fail_posix(ENOENT, "no entry '{}'", from.name);
-    auto sealed = make_way({from.directory, to}, *source, mode, context);
-    if (!sealed) return fail(sealed.error());
-    renaming.sealed = *sealed;
+    auto retired = make_way({from.directory, to}, *source, mode, context);
+    if (!retired) return fail(retired.error());
+    renaming.retired = *retired;
     auto renamed = from.directory->commit([=](DirectoryEdit& edit) { return change(edit, renaming); }, context);
     if (!is_conflict(renamed)) return renamed;
   }
@@ -163,7 +163,7 @@ Result<void> Namespace::rename_across(const Place& from, const Place& to, Rename
   Renaming renaming{.from = from.name,
                     .to = to.name,
                     .mode = mode,
-                    .sealed = {},
+                    .retired = {},
                     .now = environment_.clock.wall_now(),
                     .keep_versions = environment_.format.keep_versions};
   while (true) {
@@ -174,12 +174,12 @@ Result<void> Namespace::rename_across(const Place& from, const Place& to, Rename
     const bool into_itself = (*source)->id == to.directory->id() ||
                              (mode == RenameMode::exchange && target && target->id == from.directory->id());
     if (into_itself) return fail_posix(EINVAL, "a directory cannot move into itself");
-    auto sealed = make_way(to, **source, mode, context);
-    if (!sealed) return fail(sealed.error());
+    auto retired = make_way(to, **source, mode, context);
+    if (!retired) return fail(retired.error());
     if (target && target->id == (*source)->id) {  // on its way already, and make_way has seen it through
       return mode == RenameMode::no_replace ? fail_posix(EEXIST, "'{}' exists", to.name) : Result<void>();
     }
-    renaming.sealed = *sealed;
+    renaming.retired = *retired;
     auto arrived = to.directory->commit([=, entry = *source, origin = from.directory->id()](
                                             DirectoryEdit& edit) { return arrive(edit, *entry, origin, renaming); },
                                         context);

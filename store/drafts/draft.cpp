@@ -75,7 +75,7 @@ Result<void> Draft::allocate(uint64_t offset, uint64_t length, bool keep_size) {
   return keep_size || offset + length <= size_bytes() ? Result<void>() : truncate(offset + length);
 }
 
-Result<SealedContent> Draft::seal(const RequestContext& context) {
+Result<StoredContent> Draft::seal(const RequestContext& context) {
   auto turn = sealing_.take(context);
   if (!turn) return fail(std::move(turn).error());
   const uint64_t changes = changes_;

@@ -56,7 +56,7 @@ class Draft {
   // Waits for the chunks under way, stores the rest and the manifest. A write that runs at the same time may be part of
   // it or not, and leaves the draft dirty. After an error the draft is as dirty as before and seal may be called again:
   // what was stored meanwhile is not stored twice.
-  Result<SealedContent> seal(const RequestContext& context);
+  Result<StoredContent> seal(const RequestContext& context);
 
   // Makes the draft survive this process. `identity` is the caller's, given back by recover_drafts().
   Result<void> keep(const std::string& identity);

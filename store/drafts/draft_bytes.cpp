@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/mutex.h"
+
 namespace cairn {
 
 namespace {
@@ -42,7 +44,7 @@ Result<size_t> DraftBytes::read(uint64_t offset, MutableByteView out, const Requ
   std::vector<DraftLayout::Piece> pieces;
   size_t length = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (offset >= layout_.size_bytes()) return 0;
     length = std::min<uint64_t>(out.size(), layout_.size_bytes() - offset);
     for (uint64_t at = offset; at < offset + length; at = pieces.back().end()) {
@@ -70,19 +72,19 @@ Result<void> DraftBytes::read_piece(const DraftLayout::Piece& piece, MutableByte
 }
 
 Result<void> DraftBytes::write(uint64_t offset, ByteView bytes) {
-  const std::shared_lock disk(disk_);
+  const ReaderLock disk(disk_);
   auto written = write_fully(staging_->fd(), offset, bytes);
   if (!written) return written;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   layout_.write(offset, bytes.size());
   return {};
 }
 
 Result<bool> DraftBytes::truncate(uint64_t size_bytes) {
-  const std::unique_lock disk(disk_);
+  const WriterLock disk(disk_);
   uint64_t old_size = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     old_size = layout_.size_bytes();
     layout_.truncate(size_bytes);
   }
@@ -94,9 +96,9 @@ Result<bool> DraftBytes::truncate(uint64_t size_bytes) {
 }
 
 void DraftBytes::punch(uint64_t offset, uint64_t length) {
-  const std::unique_lock disk(disk_);
+  const WriterLock disk(disk_);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     layout_.punch(offset, length);
   }
   // As with truncate, but a disk that cannot punch holes may simply keep them.
@@ -105,7 +107,7 @@ void DraftBytes::punch(uint64_t offset, uint64_t length) {
 }
 
 Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) {
-  const std::shared_lock disk(disk_);
+  const ReaderLock disk(disk_);
   const int failed =
       ::fallocate(staging_->fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length));
   if (failed == 0 || errno == EOPNOTSUPP) return {};
@@ -113,33 +115,33 @@ Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) {
 }
 
 DraftLayout DraftBytes::layout() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return layout_;
 }
 
 uint64_t DraftBytes::size_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return layout_.size_bytes();
 }
 
 uint64_t DraftBytes::staged_prefix() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return layout_.staged_prefix();
 }
 
 uint64_t DraftBytes::data_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint64_t of_base = base_ ? base_->size_bytes() - base_->version()->hole_bytes : 0;
   return std::min(layout_.size_bytes(), layout_.staged_bytes() + std::min(of_base, layout_.base_limit()));
 }
 
 std::optional<uint64_t> DraftBytes::seek_data(uint64_t offset) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return layout_.seek_data(offset, base_.get());
 }
 
 std::optional<uint64_t> DraftBytes::seek_hole(uint64_t offset) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return layout_.seek_hole(offset, base_.get());
 }
 

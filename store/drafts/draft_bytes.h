@@ -2,9 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 
+#include "base/mutex.h"
 #include "cache/staging_area.h"
 #include "store/drafts/draft_layout.h"
 
@@ -45,9 +44,9 @@ class DraftBytes {
   const std::shared_ptr<FileReader> base_;
   // Writers share it while they write to the staging file; whoever takes bytes away has it alone, so that no write is
   // recorded in the layout whose bytes a truncate has just cut off. Taken before mutex_.
-  mutable std::shared_mutex disk_;
-  mutable std::mutex mutex_;
-  DraftLayout layout_;  // guarded by mutex_
+  mutable SharedMutex disk_;  // orders writes and truncates of the staging file
+  mutable Mutex mutex_;
+  DraftLayout layout_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

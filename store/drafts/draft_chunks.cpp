@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/mutex.h"
 #include "store/chunks/leased_buffer.h"
 
 namespace cairn {
@@ -13,33 +14,28 @@ bool all_zeros(ByteView bytes) {
          (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-Error why_ended(const RequestContext& context) {
-  const auto ended = context.check();
-  return ended ? Error(Errc::deadline_exceeded, "took longer than its deadline") : ended.error();
-}
-
 }  // namespace
 
 struct DraftChunks::Chunk {
   explicit Chunk(const PlannedChunk& planned) : cut(planned) {}
   const PlannedChunk cut;
-  std::optional<Result<std::optional<StoredChunk>>> outcome;  // guarded by DraftChunks::mutex_
+  std::optional<Result<std::optional<StoredChunk>>> outcome;  // under DraftChunks::mutex_
 };
 
 DraftChunks::~DraftChunks() {
   stop_.request_stop();
-  std::unique_lock lock(mutex_);
-  settled_.wait(lock, [this] { return under_way_ == 0; });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return under_way_ == 0; });
 }
 
 DraftChunks::ChunkPtr DraftChunks::find(const PlannedChunk& cut) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = chunks_.find(cut.offset);
   return found != chunks_.end() && found->second->cut == cut ? found->second : nullptr;
 }
 
 std::pair<DraftChunks::ChunkPtr, bool> DraftChunks::find_or_begin(const PlannedChunk& cut) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ChunkPtr& place = chunks_[cut.offset];
   if (place && place->cut == cut) return {place, false};
   place = std::make_shared<Chunk>(cut);
@@ -48,37 +44,33 @@ std::pair<DraftChunks::ChunkPtr, bool> DraftChunks::find_or_begin(const PlannedC
 }
 
 void DraftChunks::send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease) {
-  if (all_zeros(plain.view())) return settle(chunk, std::nullopt);
+  if (all_zeros(plain.view())) return finish(chunk, std::nullopt);
   writer_.store(chunk->cut.offset, std::make_shared<const Buffer>(std::move(plain)), std::move(lease),
                 RequestContext::within(environment_.options.operation_timeout, Cause::write_back, stop_.get_token()),
-                [this, chunk](Result<StoredChunk> stored) { settle(chunk, std::move(stored)); });
+                [this, chunk](Result<StoredChunk> stored) { finish(chunk, std::move(stored)); });
 }
 
-void DraftChunks::give_up(const ChunkPtr& chunk, Error why) { settle(chunk, fail(std::move(why))); }
+void DraftChunks::give_up(const ChunkPtr& chunk, Error why) { finish(chunk, fail(std::move(why))); }
 
 bool DraftChunks::has_room() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return under_way_ < kMaxUnderWay;
 }
 
 Result<void> DraftChunks::wait_for_room(const RequestContext& context) {
-  std::unique_lock lock(mutex_);
-  const bool room =
-      settled_.wait_until(lock, context.stop, context.deadline, [this] { return under_way_ < kMaxUnderWay; });
-  if (room) return {};
-  return fail(why_ended(context));
+  MutexLock lock(mutex_);
+  return changed_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return under_way_ < kMaxUnderWay; });
 }
 
 Result<std::optional<StoredChunk>> DraftChunks::wait(const ChunkPtr& chunk, const RequestContext& context) {
-  std::unique_lock lock(mutex_);
-  const bool done =
-      settled_.wait_until(lock, context.stop, context.deadline, [&] { return chunk->outcome.has_value(); });
-  if (done) return *chunk->outcome;
-  return fail(why_ended(context));
+  MutexLock lock(mutex_);
+  auto done = changed_.wait(lock, context, [&chunk] { return chunk->outcome.has_value(); });
+  if (!done) return fail(std::move(done).error());
+  return *chunk->outcome;
 }
 
 void DraftChunks::forget(uint64_t begin, uint64_t end) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto at = chunks_.lower_bound(begin);
   // Cuts of different plans may overlap each other, but none is longer than a chunk.
   const uint64_t chunk_size = environment_.format.chunk_size;
@@ -90,7 +82,7 @@ void DraftChunks::forget(uint64_t begin, uint64_t end) {
 }
 
 void DraftChunks::all_published() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [offset, chunk] : chunks_) {
     if (!chunk->outcome || !*chunk->outcome || !**chunk->outcome) continue;
     StoredChunk& stored = ***chunk->outcome;
@@ -99,15 +91,15 @@ void DraftChunks::all_published() {
   }
 }
 
-void DraftChunks::settle(const ChunkPtr& chunk, Result<std::optional<StoredChunk>> outcome) {
-  const std::lock_guard lock(mutex_);
+void DraftChunks::finish(const ChunkPtr& chunk, Result<std::optional<StoredChunk>> outcome) {
+  const MutexLock lock(mutex_);
   if (!outcome) {
     const auto found = chunks_.find(chunk->cut.offset);
     if (found != chunks_.end() && found->second == chunk) chunks_.erase(found);
   }
   chunk->outcome = std::move(outcome);
   --under_way_;
-  settled_.notify_all();
+  changed_.notify_all();
 }
 
 }  // namespace cairn

@@ -1,14 +1,13 @@
 // The chunks of one draft that are stored already or on their way.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <utility>
 
+#include "base/wait.h"
 #include "store/chunks/chunk_writer.h"
 #include "store/segments/segment_plan.h"
 
@@ -55,15 +54,15 @@ class DraftChunks {
   void all_published();
 
  private:
-  void settle(const ChunkPtr& chunk, Result<std::optional<StoredChunk>> outcome);
+  void finish(const ChunkPtr& chunk, Result<std::optional<StoredChunk>> outcome);
 
   StoreEnvironment& environment_;
   ChunkWriter& writer_;
   std::stop_source stop_;
-  mutable std::mutex mutex_;
-  std::condition_variable_any settled_;
-  std::map<uint64_t, ChunkPtr> chunks_;  // guarded by mutex_; by offset, not overlapping with a change since
-  size_t under_way_ = 0;                 // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::map<uint64_t, ChunkPtr> chunks_ CAIRN_GUARDED_BY(mutex_);  // by offset, not overlapping with a change since
+  size_t under_way_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn

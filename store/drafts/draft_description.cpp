@@ -4,33 +4,10 @@
 #include <utility>
 
 #include "store/format/entry_codec.h"
-#include "store/format/format.pb.h"
 
 namespace cairn {
 
 namespace {
-
-// The version as the only one of an entry: the codec of records then does the rest.
-std::string version_to_hex(const VersionPtr& version, uint32_t chunk_size) {
-  Entry entry;
-  entry.id = kRootId;  // any will do
-  entry.versions = {version};
-  format::Entry proto;
-  write_entry(entry, KnownVersions(), chunk_size, &proto);
-  return to_hex(as_bytes(proto.SerializeAsString()));
-}
-
-Result<VersionPtr> version_from_hex(const std::string& hex, uint32_t chunk_size) {
-  std::string bytes(hex.size() / 2, '\0');
-  format::Entry proto;
-  if (!from_hex(hex, std::as_writable_bytes(std::span(bytes))) || !proto.ParseFromString(bytes)) {
-    return fail(Errc::corrupt, "the base of a kept draft does not parse");
-  }
-  auto entry = read_entry(proto, nullptr, chunk_size);
-  if (!entry) return fail(std::move(entry).error());
-  if (!entry->current()) return fail(Errc::corrupt, "the base of a kept draft has no version");
-  return entry->current();
-}
 
 nlohmann::json extents_to_json(const DraftLayout& layout) {
   auto list = nlohmann::json::array();
@@ -65,7 +42,7 @@ std::string describe_draft(const DraftDescription& description, uint32_t chunk_s
   json["size"] = description.layout.size_bytes();
   json["base_limit"] = description.layout.base_limit();
   json["extents"] = extents_to_json(description.layout);
-  if (description.base) json["base"] = version_to_hex(description.base, chunk_size);
+  if (description.base) json["base"] = to_hex(as_bytes(serialize_version(description.base, chunk_size)));
   return json.dump();
 }
 
@@ -81,8 +58,10 @@ Result<DraftDescription> parse_draft(std::string_view text, uint32_t chunk_size)
     return fail(Errc::corrupt, "the description of a kept draft: {}", thrown.what());
   }
   if (!base.empty()) {
-    auto version = version_from_hex(base, chunk_size);
-    if (!version) return fail(std::move(version).error());
+    std::string bytes(base.size() / 2, '\0');
+    if (!from_hex(base, std::as_writable_bytes(std::span(bytes)))) return fail(Errc::corrupt, "a base that is no hex");
+    auto version = parse_version(as_bytes(bytes), chunk_size);
+    if (!version) return fail(version.error().in("the base of a kept draft"));
     description.base = std::move(*version);
   }
   if (!is_consistent(description.layout, description.base)) {

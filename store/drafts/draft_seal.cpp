@@ -18,21 +18,21 @@ constexpr size_t kBaseFetchesAhead = 4;
 DraftSeal::DraftSeal(const Parts& parts, const RequestContext& context)
     : parts_(parts), context_(context.with_cause(Cause::write_back)), layout_(parts.bytes.layout()) {}
 
-Result<SealedContent> DraftSeal::run() {
+Result<StoredContent> DraftSeal::run() {
   return layout_.size_bytes() <= kMaxInlineBytes ? seal_inline() : seal_chunks();
 }
 
-Result<SealedContent> DraftSeal::seal_inline() {
+Result<StoredContent> DraftSeal::seal_inline() {
   Buffer content(layout_.size_bytes());
   auto count = read(0, content.mutable_view());
   if (!count) return fail(std::move(count).error());
-  SealedContent sealed;
+  StoredContent sealed;
   sealed.size_bytes = content.size();
   sealed.content = std::make_shared<const Buffer>(std::move(content));
   return sealed;
 }
 
-Result<SealedContent> DraftSeal::seal_chunks() {
+Result<StoredContent> DraftSeal::seal_chunks() {
   const auto source = [this](uint64_t offset, MutableByteView out) { return read(offset, out); };
   auto plan = plan_segments(source, layout_.size_bytes(), true, parts_.environment.format.chunk_size);
   if (!plan) return fail(plan.error().in("find the tensors"));
@@ -147,8 +147,8 @@ Result<std::optional<StoredChunk>> DraftSeal::outcome_of(Slot& slot) {
   return parts_.chunks.wait(std::get<DraftChunks::ChunkPtr>(slot.from), context_);
 }
 
-Result<SealedContent> DraftSeal::collect() {
-  SealedContent sealed;
+Result<StoredContent> DraftSeal::collect() {
+  StoredContent sealed;
   sealed.size_bytes = layout_.size_bytes();
   sealed.hole_bytes = sealed.size_bytes;
   std::vector<ChunkRef> refs;

@@ -12,16 +12,6 @@
 
 namespace cairn {
 
-// Everything a commit needs to know of published bytes; they are durable in the store.
-struct SealedContent {
-  Content content;
-  uint64_t size_bytes = 0;
-  uint32_t chunks_new = 0;
-  uint32_t chunks_shared = 0;
-  uint64_t stored_bytes = 0;
-  uint64_t hole_bytes = 0;
-};
-
 // One sealing of one draft: plan the cuts, take over what is stored, store the rest, write the manifest. It looks only
 // at stretches with data, so holes of any size cost nothing.
 // Thread-safety: none; lives for one call.
@@ -38,7 +28,7 @@ class DraftSeal {
   DraftSeal(const Parts& parts, const RequestContext& context);
 
   // Failures: those of DraftBytes::read, ChunkWriter and ObjectStore::put_if_absent.
-  Result<SealedContent> run();
+  Result<StoredContent> run();
 
  private:
   // Where a chunk of the new version comes from: the base, unchanged; or stored for this draft; or still to be read.
@@ -49,8 +39,8 @@ class DraftSeal {
     bool tried = false;  // this sealing has stored it, or tried to
   };
 
-  Result<SealedContent> seal_inline();
-  Result<SealedContent> seal_chunks();
+  Result<StoredContent> seal_inline();
+  Result<StoredContent> seal_chunks();
   Result<size_t> read(uint64_t offset, MutableByteView out) const;
 
   void list_slots(const SegmentPlan& plan);
@@ -63,7 +53,7 @@ class DraftSeal {
   Result<void> store_with(Slot& slot, MemoryBudget::Lease lease);
 
   Result<std::optional<StoredChunk>> outcome_of(Slot& slot);
-  Result<SealedContent> collect();
+  Result<StoredContent> collect();
   Result<Content> list_in_store(Manifest manifest);
 
   const Parts parts_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -15,14 +16,14 @@ DraftStream::DraftStream(StoreEnvironment& environment, DraftBytes& bytes, Draft
       planner_(environment.format.chunk_size) {}
 
 DraftStream::~DraftStream() {
-  std::unique_lock lock(mutex_);
-  ended_.wait(lock, [this] { return !running_; });
+  MutexLock lock(mutex_);
+  ended_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return !running_; });
 }
 
 void DraftStream::written(uint64_t begin) {
   const uint64_t prefix = bytes_.staged_prefix();
   const bool room = chunks_.has_room();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (begin < planned_until_) replan_ = true;
   if (running_ || !room || prefix < next_look_) return;
   running_ = true;
@@ -30,7 +31,7 @@ void DraftStream::written(uint64_t begin) {
 }
 
 void DraftStream::cut(uint64_t size_bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (size_bytes < planned_until_) replan_ = true;
   sent_until_ = std::min(sent_until_, size_bytes);
   next_look_ = sent_until_ + environment_.format.chunk_size;
@@ -44,7 +45,7 @@ void DraftStream::run() {
 // Whether the writer has left more behind during the last step; else the next write looks again.
 bool DraftStream::goes_on(bool had_room) {
   const uint64_t prefix = bytes_.staged_prefix();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (had_room && prefix >= next_look_) return true;
   running_ = false;
   ended_.notify_all();
@@ -57,14 +58,14 @@ bool DraftStream::step(uint64_t prefix) {
   const SegmentPlan plan = this->plan(prefix);
   uint64_t at = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     at = sent_until_;
     next_look_ = prefix + chunk_size / 2;
   }
   while (at < plan.settled_bytes) {
     const PlannedChunk cut = planned_chunk_at(plan, plan.settled_bytes, chunk_size, at);
     const bool sent = cut.offset < at || send(cut);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (sent_until_ != at || !sent) {
       next_look_ = std::min(next_look_, prefix);
       return false;
@@ -78,7 +79,7 @@ bool DraftStream::step(uint64_t prefix) {
 SegmentPlan DraftStream::plan(uint64_t prefix) {
   bool replan = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     replan = std::exchange(replan_, false);
     planned_until_ = prefix;
   }

@@ -30,19 +30,23 @@ using Content = std::variant<SharedBuffer, ManifestPtr, Digest>;
 inline constexpr size_t kMaxInlineBytes = 4096;
 inline constexpr size_t kMaxInlineChunks = 16;
 
+// Bytes that are durable in the store, and what storing them took.
+struct StoredContent {
+  Content content = SharedBuffer{};
+  uint64_t size_bytes = 0;
+  uint64_t hole_bytes = 0;     // of size_bytes: in no chunk; they read as zeros
+  uint32_t chunks_new = 0;     // sent for it
+  uint32_t chunks_shared = 0;  // already in the store
+  uint64_t stored_bytes = 0;   // encoded, sent for it
+};
+
 // One published content. Immutable and shared: two states that list the same version share the object, which is how a
 // delta knows what it need not repeat. Its number is its place in Entry::versions.
-struct Version {
+struct Version : StoredContent {
   Nanos published = 0;
   Nanos mtime = 0;
-  uint64_t size_bytes = 0;
   std::string host;
-  uint64_t session = 0;
-  uint32_t chunks_new = 0;
-  uint32_t chunks_shared = 0;
-  uint64_t stored_bytes = 0;
-  uint64_t hole_bytes = 0;  // of size_bytes: in no chunk; they read as zeros
-  Content content = SharedBuffer{};
+  uint64_t session = 0;  // the open file that published it; a later commit of the same one replaces it
 };
 using VersionPtr = std::shared_ptr<const Version>;
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "store/format/format.pb.h"
 #include "store/format/manifest_codec.h"
+#include "store/format/messages.h"
 
 namespace cairn {
 
@@ -94,16 +95,18 @@ Result<VersionPtr> read_version(const format::Version& proto, uint32_t chunk_siz
   if (proto.hole_bytes() > proto.size()) {
     return fail(Errc::corrupt, "a version of {} bytes with {} bytes of holes", proto.size(), proto.hole_bytes());
   }
-  return std::make_shared<const Version>(Version{.published = proto.published_ns(),
-                                                 .mtime = proto.mtime_ns(),
-                                                 .size_bytes = proto.size(),
-                                                 .host = proto.host(),
-                                                 .session = proto.session(),
-                                                 .chunks_new = proto.chunks_new(),
-                                                 .chunks_shared = proto.chunks_shared(),
-                                                 .stored_bytes = proto.stored_bytes(),
-                                                 .hole_bytes = proto.hole_bytes(),
-                                                 .content = std::move(*content)});
+  Version version;
+  version.content = std::move(*content);
+  version.size_bytes = proto.size();
+  version.hole_bytes = proto.hole_bytes();
+  version.chunks_new = proto.chunks_new();
+  version.chunks_shared = proto.chunks_shared();
+  version.stored_bytes = proto.stored_bytes();
+  version.published = proto.published_ns();
+  version.mtime = proto.mtime_ns();
+  version.host = proto.host();
+  version.session = proto.session();
+  return std::make_shared<const Version>(std::move(version));
 }
 
 // Writes the front of `versions` that is known as runs; how many that were.
@@ -268,6 +271,25 @@ Result<Entry> read_entry(const format::Entry& proto, const DirectoryState* befor
     entry.move = std::move(*move);
   }
   return entry;
+}
+
+// The version as the only one of an entry: the codec of records then does the rest.
+std::string serialize_version(const VersionPtr& version, uint32_t chunk_size) {
+  Entry entry;
+  entry.id = kRootId;  // any will do
+  entry.versions = {version};
+  format::Entry proto;
+  write_entry(entry, KnownVersions(), chunk_size, &proto);
+  return proto.SerializeAsString();
+}
+
+Result<VersionPtr> parse_version(ByteView bytes, uint32_t chunk_size) {
+  format::Entry proto;
+  if (!parse(bytes, &proto)) return fail(Errc::corrupt, "not a version");
+  auto entry = read_entry(proto, nullptr, chunk_size);
+  if (!entry) return fail(std::move(entry).error());
+  if (!entry->current()) return fail(Errc::corrupt, "an entry without a version");
+  return entry->current();
 }
 
 }  // namespace cairn

@@ -39,4 +39,9 @@ void write_entry(const Entry& entry, const KnownVersions& known, uint32_t chunk_
 Result<Attributes> read_attributes(const format::Attributes& proto);
 Result<Entry> read_entry(const format::Entry& proto, const DirectoryState* before, uint32_t chunk_size);
 
+// One version by itself, for what this machine keeps outside the store.
+std::string serialize_version(const VersionPtr& version, uint32_t chunk_size);
+// Failures: corrupt.
+Result<VersionPtr> parse_version(ByteView bytes, uint32_t chunk_size);
+
 }  // namespace cairn

@@ -83,7 +83,7 @@ Result<void> check_sizes(const Header& header, size_t object_bytes) {
 
 }  // namespace
 
-Result<Buffer> seal_envelope(const Magic& magic, ByteView message) {
+Result<Buffer> wrap_envelope(const Magic& magic, ByteView message) {
   if (message.size() > kMaxMessageBytes) {
     return fail(Errc::no_space, "{} are more than one object of the store's metadata may hold",
                 human_bytes(message.size()));
@@ -99,7 +99,7 @@ Result<Buffer> seal_envelope(const Magic& magic, ByteView message) {
   return object;
 }
 
-Result<Buffer> open_envelope(const Magic& magic, ByteView object) {
+Result<Buffer> unwrap_envelope(const Magic& magic, ByteView object) {
   if (object.size() < kEnvelopeBytes) return fail(Errc::corrupt, "{} bytes are too few for an envelope", object.size());
   const Header header = read_header(object.data());
   if (auto known = check_identity(header, magic); !known) return fail(std::move(known).error());

@@ -25,10 +25,10 @@ inline constexpr uint64_t kMaxMessageBytes = 1ULL << 30;
 
 // The object for `message`, compressed where that makes it smaller. Deterministic for one zstd version.
 // Failures: no_space (longer than kMaxMessageBytes).
-Result<Buffer> seal_envelope(const Magic& magic, ByteView message);
+Result<Buffer> wrap_envelope(const Magic& magic, ByteView message);
 
 // The message in `object`. Safe on hostile bytes: the digest is checked before the payload is looked at, and memory is
 // taken only for sizes that the payload can really reach. Failures: corrupt; unsupported (a newer version or codec).
-Result<Buffer> open_envelope(const Magic& magic, ByteView object);
+Result<Buffer> unwrap_envelope(const Magic& magic, ByteView object);
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// The names of objects in a store (docs/format.md, "Keys").
+// The names of objects in a store (docs/format.md, "Objects").
 #pragma once
 
 #include <string>

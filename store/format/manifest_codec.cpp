@@ -95,7 +95,7 @@ Result<Manifest> read_manifest(const format::Manifest& proto, uint32_t chunk_siz
 Result<EncodedManifest> encode_manifest(const Manifest& manifest, uint32_t chunk_size) {
   auto message = serialize(write_manifest(manifest, chunk_size));
   if (!message) return fail(message.error().in("manifest"));
-  auto object = seal_envelope(kManifestMagic, message->view());
+  auto object = wrap_envelope(kManifestMagic, message->view());
   if (!object) return fail(std::move(object).error());
   return EncodedManifest{.id = sha256(message->view()), .object = std::move(*object)};
 }
@@ -104,7 +104,7 @@ Result<Manifest> decode_manifest(ByteView object, const Digest& id, uint32_t chu
   const auto in_manifest = [&](const Error& error) {
     return fail(error.in(fmt::format("manifest {}", id.short_hex())));
   };
-  auto message = open_envelope(kManifestMagic, object);
+  auto message = unwrap_envelope(kManifestMagic, object);
   if (!message) return in_manifest(message.error());
   if (sha256(message->view()) != id) return in_manifest(Error(Errc::corrupt, "the object holds another manifest"));
   Arena arena;

@@ -131,13 +131,13 @@ Result<Buffer> encode_record(const Record& record, const DirectoryState& before,
   write_record(record, known, chunk_size, proto);
   auto message = serialize(*proto);
   if (!message) return fail(message.error().in(describe(record.directory, record.number)));
-  return seal_envelope(kRecordMagic, message->view());
+  return wrap_envelope(kRecordMagic, message->view());
 }
 
 Result<Record> decode_record(ByteView object, EntryId directory, RecordNumber number, const DirectoryState& before,
                              uint32_t chunk_size) {
   const auto in_record = [&](const Error& error) { return fail(error.in(describe(directory, number))); };
-  auto message = open_envelope(kRecordMagic, object);
+  auto message = unwrap_envelope(kRecordMagic, object);
   if (!message) return in_record(message.error());
   Arena arena;
   auto* proto = Arena::CreateMessage<format::DirectoryRecord>(&arena);
@@ -149,7 +149,7 @@ Result<Record> decode_record(ByteView object, EntryId directory, RecordNumber nu
 }
 
 Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, RecordNumber number) {
-  auto message = open_envelope(kRecordMagic, object);
+  auto message = unwrap_envelope(kRecordMagic, object);
   if (!message) return fail(message.error().in(describe(directory, number)));
   const RecordHeader header = scan_header(message->view());
   if (header.directory != directory || header.number != number || header.snapshot == 0 || header.snapshot > number) {

@@ -1,4 +1,4 @@
-// Directory records between memory and bytes (docs/format.md, "Records").
+// Directory records between memory and bytes (docs/format.md, "Directory records").
 #pragma once
 
 #include <array>

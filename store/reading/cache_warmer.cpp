@@ -1,6 +1,6 @@
 #include "store/reading/cache_warmer.h"
 
-#include <thread>
+#include "base/thread.h"
 
 namespace cairn {
 
@@ -25,25 +25,28 @@ Result<CacheWarmer::Report> CacheWarmer::run(std::vector<VersionPtr> files, cons
   environment_.cache.flush();
   if (stop_.stop_requested()) return fail(Errc::cancelled, "stopped");
 
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Report report{.counts = counts_locked(), .failures = {}};
   for (const auto& [file, error] : failed_) report.failures.push_back({file, error});
   return report;
 }
 
 void CacheWarmer::fetch_everything(const Progress& progress) {
-  std::vector<std::jthread> threads;
-  running_ = kThreads;
+  std::vector<Thread> threads;
+  {
+    const MutexLock lock(mutex_);
+    running_ = kThreads;
+  }
   for (size_t i = 0; i < kThreads; ++i) {
-    threads.emplace_back([this] {
+    threads.emplace_back("prefetch", [this](const std::stop_token&) {
       while (const std::optional<Piece> piece = next_piece()) bring(*piece);
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       --running_;
       finished_.notify_all();
     });
   }
-  std::unique_lock lock(mutex_);
-  while (!finished_.wait_for(lock, kProgressInterval, [this] { return running_ == 0; })) {
+  MutexLock lock(mutex_);
+  while (!finished_.wait_for(lock, {}, kProgressInterval, [this]() CAIRN_REQUIRES(mutex_) { return running_ == 0; })) {
     const Counts now = counts_locked();
     lock.unlock();
     progress(now);
@@ -54,7 +57,7 @@ void CacheWarmer::fetch_everything(const Progress& progress) {
 }
 
 std::optional<CacheWarmer::Piece> CacheWarmer::next_piece() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   while (pieces_.empty() && next_file_ < files_.size() && !stop_.stop_requested()) open_next_file_locked();
   if (pieces_.empty() || stop_.stop_requested()) return std::nullopt;
   const Piece piece = pieces_.front();
@@ -81,14 +84,14 @@ void CacheWarmer::open_next_file_locked() {
 void CacheWarmer::bring(const Piece& piece) {
   BlockCache& cache = environment_.cache;
   if (cache.contains(piece.chunk.id)) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     present_bytes_ += piece.chunk.size;
     return;
   }
   const Result<SharedBuffer> chunk = reader_.fetch(piece.chunk, context());
   if (!chunk) return fail_file(piece.file, chunk.error());
   keep(piece.chunk.id, *chunk);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   fetched_bytes_ += piece.chunk.size;
 }
 
@@ -102,7 +105,7 @@ void CacheWarmer::keep(const ChunkId& id, const SharedBuffer& plain) {
 }
 
 void CacheWarmer::fail_file(size_t file, const Error& error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   failed_.emplace(file, error.message());  // the first error counts
 }
 

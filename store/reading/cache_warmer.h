@@ -1,16 +1,15 @@
 // Whole files into the local cache, before anybody reads them.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/wait.h"
 #include "store/chunks/chunk_reader.h"
 #include "store/reading/file_reader.h"
 
@@ -56,11 +55,11 @@ class CacheWarmer {
   void fetch_everything(const Progress& progress);
   // nullopt: nothing is left, or the work is stopped.
   std::optional<Piece> next_piece();
-  void open_next_file_locked();
+  void open_next_file_locked() CAIRN_REQUIRES(mutex_);
   void bring(const Piece& piece);
   void keep(const ChunkId& id, const SharedBuffer& plain);
   void fail_file(size_t file, const Error& error);
-  [[nodiscard]] Counts counts_locked() const;
+  [[nodiscard]] Counts counts_locked() const CAIRN_REQUIRES(mutex_);
   [[nodiscard]] RequestContext context() const;
 
   StoreEnvironment& environment_;
@@ -69,14 +68,14 @@ class CacheWarmer {
   std::vector<VersionPtr> files_;  // fixed once run() has begun
   uint64_t total_bytes_ = 0;       // likewise
 
-  std::mutex mutex_;
-  std::condition_variable_any finished_;
-  std::deque<Piece> pieces_;              // guarded by mutex_: of the files opened so far
-  size_t next_file_ = 0;                  // guarded by mutex_
-  size_t running_ = 0;                    // guarded by mutex_: threads
-  uint64_t present_bytes_ = 0;            // guarded by mutex_
-  uint64_t fetched_bytes_ = 0;            // guarded by mutex_
-  std::map<size_t, std::string> failed_;  // guarded by mutex_: by file
+  Mutex mutex_;
+  Condition finished_;
+  std::deque<Piece> pieces_ CAIRN_GUARDED_BY(mutex_);  // of the files opened so far
+  size_t next_file_ CAIRN_GUARDED_BY(mutex_) = 0;
+  size_t running_ CAIRN_GUARDED_BY(mutex_) = 0;  // threads
+  uint64_t present_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t fetched_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::map<size_t, std::string> failed_ CAIRN_GUARDED_BY(mutex_);  // by file
 };
 
 }  // namespace cairn

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace cairn {
 
@@ -24,16 +25,16 @@ Prefetcher::Prefetcher(ChunkReader& chunks, ManifestPtr manifest, uint32_t chunk
 void Prefetcher::observe(uint64_t offset, uint64_t length) {
   Batch batch;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     batch = plan_locked(streams_.observe(offset, length));
   }
   start(batch);
 }
 
 void Prefetcher::set_sink(PageSink sink) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   sink_ = sink ? std::make_shared<const PageSink>(std::move(sink)) : nullptr;
-  if (!sink_) pushed_.wait(lock, [this] { return pushing_ == 0; });
+  if (!sink_) pushed_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return pushing_ == 0; });
 }
 
 Prefetcher::Batch Prefetcher::plan_locked(const ReadStreams::Position& position) {
@@ -69,7 +70,7 @@ void Prefetcher::start(const Batch& batch) {
 void Prefetcher::arrived(uint64_t stream, const ChunkRef& chunk, const Result<SharedBuffer>& outcome) {
   if (outcome) return push(chunk, *outcome);
   if (outcome.error().code() == Errc::no_space) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     streams_.retract(stream, chunk.offset);
     return;
   }
@@ -82,14 +83,14 @@ void Prefetcher::push(const ChunkRef& chunk, const SharedBuffer& buffer) {
   const uint64_t end = chunk.end() == manifest_->size_bytes() ? chunk.end() : page_down(chunk.end());
   std::shared_ptr<const PageSink> sink;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!sink_ || begin >= end) return;
     sink = sink_;
     ++pushing_;
   }
   (*sink)(begin, buffer->view().subspan(begin - chunk.offset, end - begin), buffer);
   chunks_.mark_delivered(chunk, end - begin);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (--pushing_ == 0) pushed_.notify_all();
 }
 

@@ -1,10 +1,9 @@
 // Brings the chunks that a file's readers will want next.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 
+#include "base/wait.h"
 #include "store/chunks/chunk_reader.h"
 #include "store/reading/page_sink.h"
 #include "store/reading/read_streams.h"
@@ -37,7 +36,7 @@ class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
     bool push = false;
   };
 
-  Batch plan_locked(const ReadStreams::Position& position);
+  Batch plan_locked(const ReadStreams::Position& position) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] size_t first_chunk_from(uint64_t offset) const;
   void start(const Batch& batch);
   void arrived(uint64_t stream, const ChunkRef& chunk, const Result<SharedBuffer>& outcome);
@@ -46,11 +45,11 @@ class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
   ChunkReader& chunks_;
   const ManifestPtr manifest_;
   const uint32_t max_chunks_;
-  std::mutex mutex_;
-  ReadStreams streams_;                   // guarded by mutex_
-  std::shared_ptr<const PageSink> sink_;  // guarded by mutex_
-  size_t pushing_ = 0;                    // guarded by mutex_; calls of the sink in progress
-  std::condition_variable pushed_;
+  Mutex mutex_;
+  ReadStreams streams_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<const PageSink> sink_ CAIRN_GUARDED_BY(mutex_);
+  size_t pushing_ CAIRN_GUARDED_BY(mutex_) = 0;  // calls of the sink in progress
+  Condition pushed_;
 };
 
 }  // namespace cairn

@@ -28,10 +28,10 @@ class Golden : public testing::Test {
   }
   // The same message: how well zstd compresses it may differ from version to version of zstd.
   static void expect_sealed(const std::string& name, const Result<Buffer>& object) {
-    const auto expected = open_envelope(kRecordMagic, as_bytes(example(name)));
+    const auto expected = unwrap_envelope(kRecordMagic, as_bytes(example(name)));
     ASSERT_TRUE(expected) << expected.error().to_string();
     ASSERT_TRUE(object);
-    const auto written = open_envelope(kRecordMagic, object->view());
+    const auto written = unwrap_envelope(kRecordMagic, object->view());
     ASSERT_TRUE(written);
     EXPECT_EQ(to_hex_lines(std::string(as_text(expected->view()))),
               to_hex_lines(std::string(as_text(written->view()))));

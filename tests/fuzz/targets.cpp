@@ -26,12 +26,12 @@ constexpr RecordNumber kNumber = 2;
 std::string text_of(const Buffer& bytes) { return std::string(as_text(bytes.view())); }
 
 // An envelope around whatever the fuzzer makes of a message.
-Buffer sealed(const Magic& magic, ByteView message) { return std::move(*seal_envelope(magic, message)); }
+Buffer sealed(const Magic& magic, ByteView message) { return std::move(*wrap_envelope(magic, message)); }
 
 void envelope(ByteView bytes) {
-  const auto message = open_envelope(kRecordMagic, bytes);
+  const auto message = unwrap_envelope(kRecordMagic, bytes);
   if (!message) return;
-  const auto again = open_envelope(kRecordMagic, sealed(kRecordMagic, message->view()).view());
+  const auto again = unwrap_envelope(kRecordMagic, sealed(kRecordMagic, message->view()).view());
   check(again && as_text(again->view()) == as_text(message->view()), "a message survives being sealed again");
 }
 
@@ -83,7 +83,7 @@ std::vector<std::string> record_seeds() {
       Attributes{.mode = 0755, .uid = 1, .gid = 1, .mtime = 1, .ctime = 1, .xattrs = {{"user.x", "y"}}};
   snapshot.changes.erase("a");
   const auto message_of = [&](const Record& one) {
-    return text_of(*open_envelope(kRecordMagic, encode_record(one, before, kChunkSize)->view()));
+    return text_of(*unwrap_envelope(kRecordMagic, encode_record(one, before, kChunkSize)->view()));
   };
   return {message_of(delta), message_of(snapshot)};
 }

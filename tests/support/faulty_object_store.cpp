@@ -11,23 +11,23 @@ Error crash_error(const std::string& what) { return {Errc::unavailable, what + "
 }  // namespace
 
 void FaultyObjectStore::add(FaultRule rule) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rules_.push_back({std::move(rule)});
 }
 
 void FaultyObjectStore::heal() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rules_.clear();
   crashed_ = false;
 }
 
 uint64_t FaultyObjectStore::count() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return asked_.size();
 }
 
 uint64_t FaultyObjectStore::count(ObjectOperation operation, std::string_view key_prefix) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto matches = [&](const Asked& asked) {
     return asked.operation == operation && asked.key.starts_with(key_prefix);
   };
@@ -35,12 +35,12 @@ uint64_t FaultyObjectStore::count(ObjectOperation operation, std::string_view ke
 }
 
 void FaultyObjectStore::reset_counts() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   asked_.clear();
 }
 
 bool FaultyObjectStore::crashed() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return crashed_;
 }
 
@@ -65,7 +65,7 @@ void FaultyObjectStore::apply(const FaultRule& rule, const std::string& what, Fa
 
 FaultyObjectStore::Faults FaultyObjectStore::match(ObjectOperation operation, const std::string& key) {
   const std::string what = std::string(to_string(operation)) + " " + key;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   asked_.push_back({operation, key});
   Faults faults;
   if (crashed_) {

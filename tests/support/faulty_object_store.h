@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "remote/object_operation.h"
 #include "remote/object_store.h"
 #include "tests/support/gate.h"
@@ -84,16 +84,16 @@ class FaultyObjectStore final : public ObjectStore {
   // Counts the operation, works out its faults, and waits at their gates.
   Result<Faults> enter(ObjectOperation operation, const std::string& key, const RequestContext& context);
   Faults match(ObjectOperation operation, const std::string& key);
-  void apply(const FaultRule& rule, const std::string& what, Faults& faults);
+  void apply(const FaultRule& rule, const std::string& what, Faults& faults) CAIRN_REQUIRES(mutex_);
   static void damage(const Faults& faults, Buffer& bytes);
   template <class T>
   static Result<T> leave(const Faults& faults, Result<T> result);
 
   ObjectStore& inner_;
-  mutable std::mutex mutex_;
-  std::vector<ActiveRule> rules_;  // guarded by mutex_
-  std::vector<Asked> asked_;       // guarded by mutex_
-  bool crashed_ = false;           // guarded by mutex_
+  mutable Mutex mutex_;
+  std::vector<ActiveRule> rules_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<Asked> asked_ CAIRN_GUARDED_BY(mutex_);
+  bool crashed_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn

@@ -1,11 +1,10 @@
 // A door in a test: whoever comes before it opens waits there. The way to fix an order without sleeping.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 
 #include "base/request_context.h"
+#include "base/wait.h"
 
 namespace cairn {
 
@@ -20,10 +19,10 @@ class Gate {
   [[nodiscard]] bool wait_for_arrivals(size_t count);
 
  private:
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  size_t arrivals_ = 0;  // guarded by mutex_
-  bool open_ = false;    // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  size_t arrivals_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool open_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn

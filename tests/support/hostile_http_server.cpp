@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "tests/support/http_delivery.h"
 
 namespace cairn {
@@ -66,8 +67,8 @@ void HostileHttpServer::accept_connections() {
   pollfd both[] = {{stop_event_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
   while (!stop_.stop_requested()) {
     ::poll(both, 2, -1);
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait(lock, stop_.get_token(), [this] { return !black_hole_; })) return;
+    MutexLock lock(mutex_);
+    if (!changed_.wait(lock, stop_.get_token(), [this]() CAIRN_REQUIRES(mutex_) { return !black_hole_; })) return;
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket.valid()) continue;
     ++connections_;
@@ -110,7 +111,7 @@ bool HostileHttpServer::serve_one(HttpConnection& connection) {
 }
 
 bool HostileHttpServer::in_black_hole() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return black_hole_;
 }
 
@@ -120,7 +121,7 @@ bool HostileHttpServer::pass_gate(const HttpRule& rule) {
 }
 
 HttpRule HostileHttpServer::enter(const SeenRequest& request) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   requests_.push_back(request);
   changed_.notify_all();
   std::optional<HttpRule> hit;
@@ -133,12 +134,12 @@ HttpRule HostileHttpServer::enter(const SeenRequest& request) {
 }
 
 void HostileHttpServer::add(HttpRule rule) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rules_.push_back({std::move(rule)});
 }
 
 void HostileHttpServer::black_hole() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   black_hole_ = true;
   // The kernel drops what asks for a connection when the backlog is full: it is made short, and filled.
   check(::listen(listener_.get(), 0) == 0, "a backlog can be shortened");
@@ -150,7 +151,7 @@ void HostileHttpServer::black_hole() {
 }
 
 void HostileHttpServer::heal() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rules_.clear();
   black_hole_ = false;
   fillers_.clear();
@@ -159,30 +160,31 @@ void HostileHttpServer::heal() {
 }
 
 std::vector<SeenRequest> HostileHttpServer::requests() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return requests_;
 }
 
 uint64_t HostileHttpServer::count(std::string_view method, std::string_view target_part) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return static_cast<uint64_t>(std::count_if(requests_.begin(), requests_.end(), [&](const SeenRequest& request) {
     return matches(request, method, target_part);
   }));
 }
 
 uint64_t HostileHttpServer::connections() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return connections_;
 }
 
 void HostileHttpServer::forget_requests() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   requests_.clear();
 }
 
 bool HostileHttpServer::wait_for_requests(uint64_t count) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(30), [&] { return requests_.size() >= count; });
+  MutexLock lock(mutex_);
+  return changed_.wait_for(lock, {}, std::chrono::seconds(30),
+                           [&]() CAIRN_REQUIRES(mutex_) { return requests_.size() >= count; });
 }
 
 }  // namespace cairn

@@ -7,16 +7,15 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "base/wait.h"
 #include "tests/support/http_connection.h"
 #include "tests/support/http_rule.h"
 #include "tests/support/memory_s3.h"
@@ -84,13 +83,13 @@ class HostileHttpServer {
   std::string endpoint_;
   std::stop_source stop_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::vector<ActiveRule> rules_;      // guarded by mutex_
-  std::vector<SeenRequest> requests_;  // guarded by mutex_
-  uint64_t connections_ = 0;           // guarded by mutex_
-  bool black_hole_ = false;            // guarded by mutex_
-  std::vector<UniqueFd> fillers_;      // guarded by mutex_; connections of our own that fill the backlog
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::vector<ActiveRule> rules_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<SeenRequest> requests_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t connections_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool black_hole_ CAIRN_GUARDED_BY(mutex_) = false;
+  std::vector<UniqueFd> fillers_ CAIRN_GUARDED_BY(mutex_);  // connections of our own that fill the backlog
 
   std::list<Session> sessions_;  // of the accepting thread, until it has ended
   std::thread acceptor_;

@@ -114,7 +114,7 @@ HttpReply MemoryS3::handle(const SeenRequest& request, std::string_view body) {
   const std::string path = percent_decoded(target.substr(0, question));
   const size_t slash = std::min(path.find('/', 1), path.size());
   if (path.substr(0, slash) != "/" + bucket_) return s3_error(404, "NoSuchBucket");
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (slash + 1 >= path.size()) return on_bucket(request, query, body);
   return on_object(request, path.substr(slash + 1), body);
 }
@@ -169,7 +169,7 @@ HttpReply MemoryS3::list(const Query& query) const {
     const auto found = query.find(name);
     return found == query.end() ? std::string() : found->second;
   };
-  const auto limit = query.contains("max-keys") ? number(value("max-keys")) : page_limit_;
+  const auto limit = query.contains("max-keys") ? number(value("max-keys")) : std::optional<size_t>(page_limit_);
   if (!limit) return s3_error(400, "InvalidArgument");
   const auto encoded = value("encoding-type") == "url" ? percent_encoded : xml_escaped;
   const std::string prefix = value("prefix");
@@ -208,29 +208,29 @@ HttpReply MemoryS3::remove_many(const SeenRequest& request, std::string_view bod
 }
 
 void MemoryS3::ignore_conditions() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   honours_conditions_ = false;
 }
 
 void MemoryS3::limit_pages(size_t keys) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   page_limit_ = keys;
 }
 
 void MemoryS3::put(const std::string& key, std::string bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   objects_[key] = std::move(bytes);
 }
 
 std::optional<std::string> MemoryS3::get(const std::string& key) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = objects_.find(key);
   if (found == objects_.end()) return std::nullopt;
   return found->second;
 }
 
 size_t MemoryS3::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return objects_.size();
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "tests/support/http_exchange.h"
 
 namespace cairn {
@@ -34,18 +34,18 @@ class MemoryS3 {
  private:
   using Query = std::map<std::string, std::string, std::less<>>;  // decoded; {"delete", ""} for ?delete
 
-  HttpReply on_bucket(const SeenRequest& request, const Query& query, std::string_view body);
-  HttpReply on_object(const SeenRequest& request, const std::string& key, std::string_view body);
-  HttpReply list(const Query& query) const;
-  HttpReply remove_many(const SeenRequest& request, std::string_view body);
-  HttpReply read(const SeenRequest& request, const std::string& key) const;
-  HttpReply write(const SeenRequest& request, const std::string& key, std::string_view body);
+  HttpReply on_bucket(const SeenRequest& request, const Query& query, std::string_view body) CAIRN_REQUIRES(mutex_);
+  HttpReply on_object(const SeenRequest& request, const std::string& key, std::string_view body) CAIRN_REQUIRES(mutex_);
+  HttpReply list(const Query& query) const CAIRN_REQUIRES(mutex_);
+  HttpReply remove_many(const SeenRequest& request, std::string_view body) CAIRN_REQUIRES(mutex_);
+  HttpReply read(const SeenRequest& request, const std::string& key) const CAIRN_REQUIRES(mutex_);
+  HttpReply write(const SeenRequest& request, const std::string& key, std::string_view body) CAIRN_REQUIRES(mutex_);
 
   const std::string bucket_;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::string> objects_;  // guarded by mutex_
-  bool honours_conditions_ = true;              // guarded by mutex_
-  size_t page_limit_ = 1000;                    // guarded by mutex_
+  mutable Mutex mutex_;
+  std::map<std::string, std::string> objects_ CAIRN_GUARDED_BY(mutex_);
+  bool honours_conditions_ CAIRN_GUARDED_BY(mutex_) = true;
+  size_t page_limit_ CAIRN_GUARDED_BY(mutex_) = 1000;
 };
 
 }  // namespace cairn

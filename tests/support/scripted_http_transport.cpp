@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutex.h"
+
 namespace cairn {
 
 std::string ScriptedHttpTransport::Asked::header(const std::string& name) const {
@@ -10,7 +12,7 @@ std::string ScriptedHttpTransport::Asked::header(const std::string& name) const 
 }
 
 void ScriptedHttpTransport::on(const std::string& method, const std::string& url, Answer answer) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   script_[{method, url}] = std::move(answer);
 }
 
@@ -29,7 +31,7 @@ Result<HttpAnswer> ScriptedHttpTransport::send(const HttpRequest& request, const
   if (auto live = context.check(); !live) return fail(std::move(live).error());
   Answer answer;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     asked_.push_back(
         {request.method, request.url, request.headers, std::string(as_text(request.body)), context.remaining()});
     const auto found = script_.find({request.method, request.url});
@@ -40,12 +42,12 @@ Result<HttpAnswer> ScriptedHttpTransport::send(const HttpRequest& request, const
 }
 
 std::vector<ScriptedHttpTransport::Asked> ScriptedHttpTransport::asked() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return asked_;
 }
 
 size_t ScriptedHttpTransport::times_asked(const std::string& method, const std::string& url) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return static_cast<size_t>(
       std::ranges::count_if(asked_, [&](const Asked& asked) { return asked.method == method && asked.url == url; }));
 }

@@ -4,11 +4,11 @@
 #include <chrono>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "remote/http/http_transport.h"
 
 namespace cairn {
@@ -42,9 +42,9 @@ class ScriptedHttpTransport final : public HttpTransport {
   [[nodiscard]] size_t times_asked(const std::string& method, const std::string& url) const;
 
  private:
-  mutable std::mutex mutex_;
-  std::map<std::pair<std::string, std::string>, Answer> script_;  // guarded by mutex_; by method and URL
-  std::vector<Asked> asked_;                                      // guarded by mutex_
+  mutable Mutex mutex_;
+  std::map<std::pair<std::string, std::string>, Answer> script_ CAIRN_GUARDED_BY(mutex_);  // by method and URL
+  std::vector<Asked> asked_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -86,7 +86,7 @@ TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOpti
 TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOptions& options,
                                  std::shared_ptr<TemporaryDirectory> staging)
     : staging_directory_(std::move(staging)),
-      random_(next_environment_seed()),
+      random_(options.random_seed ? *options.random_seed : next_environment_seed()),
       memory_(options.memory_bytes),
       cache_(make_cache(options.cache_bytes)),
       staging_(or_die(DiskStagingArea::open(staging_directory_->path().string()), "open the staging area")),
@@ -99,7 +99,7 @@ TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOpti
                                           .memory = memory_,
                                           .io = *io_,
                                           .compute = *compute_,
-                                          .clock = clock_,
+                                          .clock = options.clock != nullptr ? *options.clock : clock_,
                                           .random = random_,
                                           .format = format,
                                           .options = {},

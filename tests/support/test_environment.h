@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "store/environment.h"
@@ -64,11 +65,13 @@ struct TestEnvironmentOptions {
   uint64_t cache_bytes = 256ULL << 20;  // 0: no cache at all
   size_t io_threads = 4;
   size_t compute_threads = 2;
+  const Clock* clock = nullptr;           // nullptr: the environment's own FakeClock
+  std::optional<uint64_t> random_seed{};  // nullopt: another one for every environment
 };
 
-// What cli/ wires for a real mount, with test doubles for every outside world. Two hosts made with the same `staging`
-// directory one after the other are one host before and after a restart.
-// Ownership: owns everything but the ObjectStore. Destroy the objects that use environment() first.
+// What daemon/ wires for a real mount, with test doubles for every outside world. Two hosts made with the same
+// `staging` directory one after the other are one host before and after a restart. Ownership: owns everything but the
+// ObjectStore. Destroy the objects that use environment() first.
 class TestEnvironment {
  public:
   explicit TestEnvironment(TestStore& store, const TestEnvironmentOptions& options = {});

@@ -16,6 +16,8 @@ struct TestHostOptions {
   std::string host = "host-a";
   std::chrono::nanoseconds revalidate{0};
   bool read_only = false;
+  const Clock* clock = nullptr;  // as TestEnvironmentOptions has them
+  std::optional<uint64_t> random_seed{};
 };
 
 // A FileSystem with everything it needs, over a store that others may share.

@@ -9,12 +9,13 @@ import tempfile
 import tidy
 
 SKIPPED = 77  # for ctest
+CLANG_FORMAT = shutil.which("clang-format-14") or shutil.which("clang-format")
 _DIAGNOSTIC = re.compile(r"^(.*?):(\d+):\d+: (?:error|warning): (.*)$", re.MULTILINE)
 
 
 def findings(root, paths):
     """(path, line, message) for every difference in `paths`, which are relative to `root`."""
-    command = ["clang-format", "--style=file", "--dry-run", "--Werror", *paths]
+    command = [CLANG_FORMAT, "--style=file", "--dry-run", "--Werror", *paths]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     found = [(path, int(line), message) for path, line, message in _DIAGNOSTIC.findall(run.stderr)]
     if run.returncode != 0 and not found:
@@ -42,8 +43,8 @@ def self_test():
 
 
 if __name__ == "__main__":
-    if shutil.which("clang-format") is None:
-        print("clang-format is not installed: `apt install clang-format` to check the format here")
+    if CLANG_FORMAT is None:
+        print("clang-format is not installed: `apt install clang-format-14` to check the format here")
         sys.exit(SKIPPED)
     failed = self_test() if sys.argv[1] == "--self-test" else check_tree(pathlib.Path(sys.argv[1]))
     sys.exit(1 if failed else 0)

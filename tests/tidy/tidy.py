@@ -5,12 +5,16 @@ the lines it must complain about, none for a good one. tidy.main(check, samples)
 
     check_x.py ROOT         prints FILE:LINE: message for each finding; exits with 1 if there are any
     check_x.py --self-test  runs the samples instead
+
+A check that needs all files at once is check(files), files being [(path, text)], that yields (path, line, message), and
+samples [(files, [(path, line)])]. tidy.main_of_tree(check, samples) makes a program of them.
 """
 import pathlib
 import re
 import sys
 
-FOLDERS = ("base", "remote", "cache", "store", "fs", "cli", "tests")
+FOLDERS = ("base", "remote", "cache", "store", "fs", "daemon", "cli", "tests")
+PRODUCT = FOLDERS[:-1]
 CPP_SUFFIXES = (".h", ".hpp", ".hh", ".cpp", ".cc", ".cxx")
 
 _SKIPPED = re.compile(
@@ -51,28 +55,43 @@ def files_below(root):
                 yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
 
 
+def in_product(path):
+    return path.startswith(tuple(folder + "/" for folder in PRODUCT))
+
+
+def each_file(check):
+    """The check of a tree that `check`, of one file, is."""
+    return lambda files: ((path, line, message) for path, text in files for line, message in check(path, text))
+
+
 def check_tree(check, root):
     findings = 0
-    for path, text in files_below(pathlib.Path(root)):
-        for line, message in check(path, text):
-            print(f"{path}:{line}: {message}")
-            findings += 1
+    for path, line, message in check(list(files_below(pathlib.Path(root)))):
+        print(f"{path}:{line}: {message}")
+        findings += 1
     return findings
 
 
 def self_test(check, samples):
     failures = 0
-    for path, text, expected in samples:
-        found = [line for line, _ in check(path, text)]
+    for files, expected in samples:
+        found = [(path, line) for path, line, _ in check(files)]
         if found != expected:
-            print(f"sample {path!r}: complained about lines {found}, not {expected}:\n{text}")
+            print(f"complained about {found}, not {expected}:")
+            for path, text in files:
+                print(f"{path}:\n{text}")
             failures += 1
-    assert any(expected for _, _, expected in samples), "a check needs a sample that it finds fault with"
+    assert any(expected for _, expected in samples), "a check needs a sample that it finds fault with"
     return failures
 
 
-def main(check, samples):
+def main_of_tree(check, samples):
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} ROOT | --self-test")
     bad = self_test(check, samples) if sys.argv[1] == "--self-test" else check_tree(check, sys.argv[1])
     sys.exit(1 if bad else 0)
+
+
+def main(check, samples):
+    of_tree = [([(path, text)], [(path, line) for line in lines]) for path, text, lines in samples]
+    main_of_tree(each_file(check), of_tree)

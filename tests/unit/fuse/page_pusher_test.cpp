@@ -74,7 +74,7 @@ TEST(PagePusherTest, a_full_queue_drops_and_never_blocks) {
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(2));
 }
 
-TEST(PagePusherTest, settle_forgets_what_is_queued_for_the_node) {
+TEST(PagePusherTest, drain_forgets_what_is_queued_for_the_node) {
   SlowKernel kernel;
   PagePusher pusher(kernel.store(), 1 << 20);
   const SharedBuffer chunk = pages(1);
@@ -82,14 +82,14 @@ TEST(PagePusherTest, settle_forgets_what_is_queued_for_the_node) {
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
   pusher.push(7, 0, chunk->view(), chunk);
   pusher.push(9, 0, chunk->view(), chunk);
-  pusher.settle(7);  // another node's push in progress is none of its business
+  pusher.drain(7);  // another node's push in progress is none of its business
   kernel.gate.open();
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(2));
   EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
   EXPECT_EQ(kernel.pushes(), (Pushes{{8, 0, kPage}, {9, 0, kPage}}));
 }
 
-TEST(PagePusherTest, settle_returns_after_the_push_in_progress) {
+TEST(PagePusherTest, drain_returns_after_the_push_in_progress) {
   SlowKernel kernel;
   PagePusher pusher(kernel.store(), 1 << 20);
   const SharedBuffer chunk = pages(1);
@@ -97,7 +97,7 @@ TEST(PagePusherTest, settle_returns_after_the_push_in_progress) {
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
   size_t pushes_when_settled = 0;
   std::thread settling([&] {
-    pusher.settle(7);
+    pusher.drain(7);
     pushes_when_settled = kernel.pushes().size();
   });
   kernel.gate.open();
@@ -105,13 +105,13 @@ TEST(PagePusherTest, settle_returns_after_the_push_in_progress) {
   EXPECT_EQ(pushes_when_settled, 1U);
 }
 
-TEST(PagePusherTest, settle_waits_for_one_piece_and_not_for_the_rest_of_a_long_push) {
+TEST(PagePusherTest, drain_waits_for_one_piece_and_not_for_the_rest_of_a_long_push) {
   SlowKernel kernel;
   PagePusher pusher(kernel.store(), 16 << 20);
   const SharedBuffer chunk = pages(1024);
   pusher.push(7, 0, chunk->view(), chunk);
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
-  std::thread settling([&] { pusher.settle(7); });
+  std::thread settling([&] { pusher.drain(7); });
   kernel.gate.open();
   settling.join();
   EXPECT_LE(kernel.pushes().size(), 4U);

@@ -264,7 +264,7 @@ TEST_F(ChunkReaderInLittleMemoryTest, budget_is_never_exceeded_and_everybody_get
   EXPECT_LE(host_.memory().peak_bytes(), host_.memory().limit_bytes());
 }
 
-TEST_F(ChunkReaderInLittleMemoryTest, kept_chunks_give_way_to_a_demand) {
+TEST_F(ChunkReaderInLittleMemoryTest, resident_chunks_give_way_to_a_demand) {
   for (uint64_t seed = 0; seed < 12; ++seed) read(put(seed), 0, 1).value();
   auto all = host_.memory().acquire(host_.memory().limit_bytes(), test_context());
   EXPECT_TRUE(all.has_value());

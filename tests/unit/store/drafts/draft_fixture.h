@@ -34,15 +34,15 @@ class DraftTest : public testing::Test {
     EXPECT_EQ(draft.read(0, out, test_context()).value(), out.size());
     return out;
   }
-  static SealedContent seal(Draft& draft) { return draft.seal(test_context(Cause::write_back)).value(); }
+  static StoredContent seal(Draft& draft) { return draft.seal(test_context(Cause::write_back)).value(); }
   // What another host sees of it.
-  std::vector<std::byte> published(const SealedContent& sealed) {
+  std::vector<std::byte> published(const StoredContent& sealed) {
     const auto file = open_file(version_of(sealed.content, sealed.size_bytes));
     std::vector<std::byte> out(sealed.size_bytes);
     EXPECT_EQ(file->read(0, out, test_context()).value(), out.size());
     return out;
   }
-  static const Manifest& manifest_of(const SealedContent& sealed) { return *std::get<ManifestPtr>(sealed.content); }
+  static const Manifest& manifest_of(const StoredContent& sealed) { return *std::get<ManifestPtr>(sealed.content); }
 
   uint64_t puts() const { return remote_.count(ObjectOperation::put_if_absent, keys::kChunks); }
   uint64_t fetches() const { return remote_.count(ObjectOperation::get, keys::kChunks); }

@@ -22,7 +22,7 @@ TEST_F(DraftTest, sealed_bytes_are_what_was_written) {
   const auto draft = new_draft();
   write_sequentially(*draft, bytes.view());
   EXPECT_TRUE(draft->dirty());
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_FALSE(draft->dirty());
   EXPECT_EQ(published(sealed), to_vector(bytes.view()));
   EXPECT_EQ(sealed.chunks_new, 6U);
@@ -34,13 +34,13 @@ TEST_F(DraftTest, a_small_file_is_sealed_inline_and_sends_nothing) {
   const Buffer bytes = random_bytes(1000, 1);
   const auto draft = new_draft();
   ASSERT_TRUE(draft->write(0, bytes.view()));
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_EQ(to_vector(std::get<SharedBuffer>(sealed.content)->view()), to_vector(bytes.view()));
   EXPECT_EQ(puts(), 0U);
 }
 
 TEST_F(DraftTest, an_empty_file_is_an_empty_inline_content) {
-  const SealedContent sealed = seal(*new_draft());
+  const StoredContent sealed = seal(*new_draft());
   EXPECT_EQ(std::get<SharedBuffer>(sealed.content)->size(), 0U);
 }
 
@@ -48,7 +48,7 @@ TEST_F(DraftTest, many_chunks_are_listed_in_a_manifest_object) {
   const Buffer bytes = random_bytes(20 * kChunk, 1);
   const auto draft = new_draft();
   write_sequentially(*draft, bytes.view());
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_TRUE(std::holds_alternative<Digest>(sealed.content));
   EXPECT_EQ(published(sealed), to_vector(bytes.view()));
 }
@@ -81,7 +81,7 @@ TEST_F(DraftTest, changing_one_byte_reads_and_sends_one_chunk) {
   const auto fetched_before = fetches();
   const std::byte one{42};
   ASSERT_TRUE(draft->write(4 * kChunk + 77, ByteView(&one, 1)));
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_EQ(puts(), 1U);
   EXPECT_EQ(sealed.chunks_new, 1U);
   EXPECT_EQ(sealed.chunks_shared, 9U);
@@ -100,7 +100,7 @@ TEST_F(DraftTest, five_percent_rewrite_sends_few_chunks) {
   std::memcpy(content.data() + 17 * kChunk, changed.data(), changed.size());
   const auto second = new_draft();
   write_sequentially(*second, content.view());
-  const SealedContent sealed = seal(*second);
+  const StoredContent sealed = seal(*second);
   EXPECT_EQ(puts() - before, 2U);
   EXPECT_EQ(sealed.chunks_new, 2U);
   EXPECT_EQ(sealed.chunks_shared, 38U);
@@ -112,7 +112,7 @@ TEST_F(DraftTest, truncate_to_1_TiB_is_instant) {
   ASSERT_TRUE(draft->truncate(kSize));
   const std::byte last{1};
   ASSERT_TRUE(draft->write(kSize - 1, ByteView(&last, 1)));
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_EQ(sealed.size_bytes, kSize);
   EXPECT_EQ(manifest_of(sealed).chunks().size(), 1U);
   EXPECT_EQ(draft->seek_data(0), kSize - 1);
@@ -123,7 +123,7 @@ TEST_F(DraftTest, chunks_of_zeros_become_holes) {
   std::memset(bytes.data() + kChunk, 0, 2 * kChunk);
   const auto draft = new_draft();
   write_sequentially(*draft, bytes.view());
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_EQ(manifest_of(sealed).chunks().size(), 2U);
   EXPECT_EQ(puts(), 2U);
   EXPECT_EQ(published(sealed), to_vector(bytes.view()));
@@ -223,7 +223,7 @@ TEST_F(DraftTest, sealing_again_after_a_small_change_sends_that_and_counts_the_r
   seal(*draft);
   const uint64_t before = puts();
   ASSERT_TRUE(draft->write(3 * kChunk, random_bytes(10, 2).view()));
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_EQ(puts() - before, 1U);
   EXPECT_EQ(sealed.chunks_new, 1U);
   EXPECT_EQ(sealed.chunks_shared, 7U);
@@ -248,7 +248,7 @@ TEST_F(DraftTest, a_punched_range_is_a_hole_of_zeros) {
   EXPECT_EQ(draft->seek_data(kChunk), 3U * kChunk);
   std::vector<std::byte> expected = to_vector(base.view());
   std::fill_n(expected.begin() + kChunk, 2 * kChunk, std::byte{0});
-  const SealedContent sealed = seal(*draft);
+  const StoredContent sealed = seal(*draft);
   EXPECT_EQ(published(sealed), expected);
   EXPECT_EQ(manifest_of(sealed).chunks().size(), 2U);
 }

@@ -6,7 +6,11 @@ namespace cairn {
 namespace {
 
 VersionPtr version(uint64_t session, Nanos published = 0) {
-  return std::make_shared<const Version>(Version{.published = published, .host = "h", .session = session});
+  Version version;
+  version.published = published;
+  version.host = "h";
+  version.session = session;
+  return std::make_shared<const Version>(std::move(version));
 }
 
 Entry entry_of(std::vector<VersionPtr> versions, VersionNumber first = 1) {

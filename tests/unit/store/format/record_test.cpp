@@ -14,7 +14,12 @@ constexpr uint32_t kChunkSize = 64U << 10;
 constexpr EntryId kDirectory = 77;
 
 VersionPtr inline_version(const std::string& bytes, uint64_t session = 0) {
-  Version version{.published = 10, .mtime = 20, .size_bytes = bytes.size(), .host = "host", .session = session};
+  Version version;
+  version.published = 10;
+  version.mtime = 20;
+  version.size_bytes = bytes.size();
+  version.host = "host";
+  version.session = session;
   version.content = std::make_shared<const Buffer>(Buffer::copy_of(as_bytes(bytes)));
   return std::make_shared<const Version>(std::move(version));
 }
@@ -23,8 +28,12 @@ VersionPtr listed_version() {
   const ByteView bytes = as_bytes("chunk");
   auto manifest = std::make_shared<const Manifest>(
       100'000, std::vector<ChunkRef>{{.offset = 0, .size = 5, .id = sha256(bytes), .checksum = xxh3_128(bytes)}});
-  Version version{
-      .size_bytes = 100'000, .host = {}, .chunks_new = 1, .chunks_shared = 2, .stored_bytes = 3, .hole_bytes = 99'995};
+  Version version;
+  version.size_bytes = 100'000;
+  version.chunks_new = 1;
+  version.chunks_shared = 2;
+  version.stored_bytes = 3;
+  version.hole_bytes = 99'995;
   version.content = std::move(manifest);
   return std::make_shared<const Version>(std::move(version));
 }
@@ -274,7 +283,7 @@ class ForeignRecord : public testing::Test {
 
   Result<Record> decode() {
     const std::string bytes = message_.SerializeAsString();
-    return decoded(*seal_envelope(kRecordMagic, as_bytes(bytes)), 1);
+    return decoded(*wrap_envelope(kRecordMagic, as_bytes(bytes)), 1);
   }
   void expect_corrupt(const char* why) {
     const auto record = decode();
@@ -362,7 +371,7 @@ TEST_F(ForeignRecord, one_run_named_a_million_times_is_corrupt) {
     run->set_last(64);
   }
   const std::string bytes = message_.SerializeAsString();
-  const auto record = decoded(*seal_envelope(kRecordMagic, as_bytes(bytes)), 2, before);
+  const auto record = decoded(*wrap_envelope(kRecordMagic, as_bytes(bytes)), 2, before);
   ASSERT_FALSE(record);
   EXPECT_EQ(record.error().code(), Errc::corrupt);
 }

@@ -1,4 +1,4 @@
-#include "store/chunks/kept_chunks.h"
+#include "store/chunks/resident_chunks.h"
 
 #include <gtest/gtest.h>
 
@@ -13,17 +13,17 @@ ChunkId id_of(int number) {
 
 SharedBuffer hundred_bytes() { return std::make_shared<const Buffer>(100); }
 
-class KeptChunksTest : public testing::Test {
+class ResidentChunksTest : public testing::Test {
  protected:
   void keep(int number, bool unread = false) { kept_.keep(id_of(number), hundred_bytes(), unread, now_, dropped_); }
   bool has(int number) const { return kept_.find(id_of(number)) != nullptr; }
 
   SteadyTime now_{std::chrono::seconds(100)};
-  KeptChunks kept_{300};
-  KeptChunks::Dropped dropped_;
+  ResidentChunks kept_{300};
+  ResidentChunks::Dropped dropped_;
 };
 
-TEST_F(KeptChunksTest, with_too_many_the_least_recently_used_of_those_read_to_their_end_goes) {
+TEST_F(ResidentChunksTest, with_too_many_the_least_recently_used_of_those_read_to_their_end_goes) {
   for (const int number : {1, 2, 3}) keep(number);
   for (const int number : {2, 1}) kept_.use(id_of(number), 100);
   keep(4);
@@ -32,12 +32,12 @@ TEST_F(KeptChunksTest, with_too_many_the_least_recently_used_of_those_read_to_th
   EXPECT_EQ(dropped_.size(), 1U);
 }
 
-TEST_F(KeptChunksTest, nothing_that_will_be_read_on_goes_for_one_more) {
+TEST_F(ResidentChunksTest, nothing_that_will_be_read_on_goes_for_one_more) {
   for (const int number : {1, 2, 3, 4}) keep(number, number % 2 == 0);
   EXPECT_TRUE(dropped_.empty());
 }
 
-TEST_F(KeptChunksTest, unread_chunks_outlive_read_ones) {
+TEST_F(ResidentChunksTest, unread_chunks_outlive_read_ones) {
   keep(1, true);
   keep(2);
   keep(3);
@@ -47,14 +47,14 @@ TEST_F(KeptChunksTest, unread_chunks_outlive_read_ones) {
   EXPECT_FALSE(has(3));
 }
 
-TEST_F(KeptChunksTest, a_chunk_is_unread_until_it_is_used) {
+TEST_F(ResidentChunksTest, a_chunk_is_unread_until_it_is_used) {
   keep(1, true);
   EXPECT_EQ(kept_.unread_bytes(), 100U);
   kept_.use(id_of(1), 1);
   EXPECT_EQ(kept_.unread_bytes(), 0U);
 }
 
-TEST_F(KeptChunksTest, a_chunk_that_was_delivered_elsewhere_waits_for_its_reader_all_the_same) {
+TEST_F(ResidentChunksTest, a_chunk_that_was_delivered_elsewhere_waits_for_its_reader_all_the_same) {
   keep(1, true);
   kept_.delivered(id_of(1), 90);
   EXPECT_EQ(kept_.unread_bytes(), 100U);
@@ -65,7 +65,7 @@ TEST_F(KeptChunksTest, a_chunk_that_was_delivered_elsewhere_waits_for_its_reader
   EXPECT_TRUE(has(2));
 }
 
-TEST_F(KeptChunksTest, a_reader_who_does_not_come_is_given_up) {
+TEST_F(ResidentChunksTest, a_reader_who_does_not_come_is_given_up) {
   keep(1, true);
   now_ += std::chrono::seconds(10);
   keep(2, true);
@@ -76,7 +76,7 @@ TEST_F(KeptChunksTest, a_reader_who_does_not_come_is_given_up) {
   EXPECT_TRUE(has(2));
 }
 
-TEST_F(KeptChunksTest, what_was_read_to_its_end_goes_before_what_is_being_read) {
+TEST_F(ResidentChunksTest, what_was_read_to_its_end_goes_before_what_is_being_read) {
   for (const int number : {1, 2, 3}) keep(number);
   kept_.use(id_of(3), 60);
   kept_.use(id_of(1), 99);
@@ -88,7 +88,7 @@ TEST_F(KeptChunksTest, what_was_read_to_its_end_goes_before_what_is_being_read) 
   EXPECT_TRUE(has(1));
 }
 
-TEST_F(KeptChunksTest, prefetch_gets_no_room_from_its_like_nor_from_a_fair_share_of_what_is_being_read) {
+TEST_F(ResidentChunksTest, prefetch_gets_no_room_from_its_like_nor_from_a_fair_share_of_what_is_being_read) {
   keep(1, true);
   for (const int number : {2, 3, 4, 5, 6}) keep(number);
   kept_.use(id_of(6), 100);
@@ -99,7 +99,7 @@ TEST_F(KeptChunksTest, prefetch_gets_no_room_from_its_like_nor_from_a_fair_share
   for (const int number : {3, 4, 5}) EXPECT_TRUE(has(number)) << number;
 }
 
-TEST_F(KeptChunksTest, a_chunk_that_somebody_holds_goes_after_those_that_nobody_does) {
+TEST_F(ResidentChunksTest, a_chunk_that_somebody_holds_goes_after_those_that_nobody_does) {
   keep(1);
   const SharedBuffer held = kept_.find(id_of(1));
   keep(2);
@@ -110,7 +110,7 @@ TEST_F(KeptChunksTest, a_chunk_that_somebody_holds_goes_after_those_that_nobody_
   EXPECT_FALSE(has(1));
 }
 
-TEST_F(KeptChunksTest, dropping_all_leaves_nothing_and_frees_nothing_under_the_owners_lock) {
+TEST_F(ResidentChunksTest, dropping_all_leaves_nothing_and_frees_nothing_under_the_owners_lock) {
   keep(1);
   keep(2, true);
   kept_.drop_all(dropped_);

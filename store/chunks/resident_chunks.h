@@ -17,12 +17,12 @@ namespace cairn {
 // oldest first. To let go of one too early costs fetching it again, several times if it is read in small parts.
 // What is dropped is handed out instead of freed, so that the owner can free it without holding its lock.
 // Thread-safety: none; the owner's mutex guards it.
-class KeptChunks {
+class ResidentChunks {
  public:
   using Dropped = std::vector<SharedBuffer>;
 
   // Chunks that were read to their end are kept as long as all together take no more than `fair_bytes`.
-  explicit KeptChunks(uint64_t fair_bytes) : fair_bytes_(fair_bytes) {}
+  explicit ResidentChunks(uint64_t fair_bytes) : fair_bytes_(fair_bytes) {}
 
   // The chunk, of which a reader takes `size_bytes`, as the most recently used; nullptr if it is not here.
   SharedBuffer use(const ChunkId& id, uint64_t size_bytes);
@@ -55,18 +55,18 @@ class KeptChunks {
     std::list<Chunk> chunks;  // the next to go in front
     uint64_t size_bytes = 0;
   };
-  using Place = std::list<Chunk>::iterator;
+  using Position = std::list<Chunk>::iterator;
 
-  void move_to(Progress progress, Place place);
+  void move_to(Progress progress, Position position);
   // Both return how much of `wanted_bytes` is still wanted.
   uint64_t drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped);
   uint64_t drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped);
-  Place drop(Queue& queue, Place place, Dropped& dropped);
+  Position drop(Queue& queue, Position position, Dropped& dropped);
 
   const uint64_t fair_bytes_;
   std::array<Queue, 3> queues_;  // by Progress
   uint64_t size_bytes_ = 0;      // of all
-  std::unordered_map<ChunkId, Place, DigestHash> index_;
+  std::unordered_map<ChunkId, Position, DigestHash> index_;
 };
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-#include "store/chunks/kept_chunks.h"
+#include "store/chunks/resident_chunks.h"
 
 #include <algorithm>
 #include <limits>
@@ -6,7 +6,7 @@
 
 namespace cairn {
 
-SharedBuffer KeptChunks::use(const ChunkId& id, uint64_t size_bytes) {
+SharedBuffer ResidentChunks::use(const ChunkId& id, uint64_t size_bytes) {
   const auto found = index_.find(id);
   if (found == index_.end()) return nullptr;
   Chunk& chunk = *found->second;
@@ -15,32 +15,32 @@ SharedBuffer KeptChunks::use(const ChunkId& id, uint64_t size_bytes) {
   return chunk.buffer;
 }
 
-void KeptChunks::delivered(const ChunkId& id, uint64_t size_bytes) {
+void ResidentChunks::delivered(const ChunkId& id, uint64_t size_bytes) {
   const auto found = index_.find(id);
   if (found == index_.end()) return;
   uint64_t& left = found->second->left_bytes;
   left -= std::min(left, size_bytes);
 }
 
-void KeptChunks::give_up_unread(SteadyTime then) {
+void ResidentChunks::give_up_unread(SteadyTime then) {
   const auto& unread = queues_[kUnread].chunks;
   while (!unread.empty() && unread.front().since < then) move_to(kDone, queues_[kUnread].chunks.begin());
 }
 
-void KeptChunks::move_to(Progress progress, Place place) {
-  Queue& from = queues_[std::exchange(place->progress, progress)];
+void ResidentChunks::move_to(Progress progress, Position position) {
+  Queue& from = queues_[std::exchange(position->progress, progress)];
   Queue& to = queues_[progress];
-  from.size_bytes -= place->buffer->size();
-  to.size_bytes += place->buffer->size();
-  to.chunks.splice(to.chunks.end(), from.chunks, place);
+  from.size_bytes -= position->buffer->size();
+  to.size_bytes += position->buffer->size();
+  to.chunks.splice(to.chunks.end(), from.chunks, position);
 }
 
-SharedBuffer KeptChunks::find(const ChunkId& id) const {
+SharedBuffer ResidentChunks::find(const ChunkId& id) const {
   const auto found = index_.find(id);
   return found == index_.end() ? nullptr : found->second->buffer;
 }
 
-void KeptChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, SteadyTime now, Dropped& dropped) {
+void ResidentChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, SteadyTime now, Dropped& dropped) {
   if (index_.contains(id)) return;
   const uint64_t size_bytes = buffer->size();
   const Progress progress = unread ? kUnread : kBegun;
@@ -52,17 +52,17 @@ void KeptChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, Stead
   while (size_bytes_ > fair_bytes_ && !done.chunks.empty()) drop(done, done.chunks.begin(), dropped);
 }
 
-void KeptChunks::make_room(uint64_t wanted_bytes, Dropped& dropped) { drop_up_to(kUnread, wanted_bytes, dropped); }
+void ResidentChunks::make_room(uint64_t wanted_bytes, Dropped& dropped) { drop_up_to(kUnread, wanted_bytes, dropped); }
 
-void KeptChunks::make_room_for_prefetch(uint64_t wanted_bytes, Dropped& dropped) {
+void ResidentChunks::make_room_for_prefetch(uint64_t wanted_bytes, Dropped& dropped) {
   wanted_bytes = drop_up_to(kDone, wanted_bytes, dropped);
   const uint64_t begun = queues_[kBegun].size_bytes;
   drop_up_to(kBegun, std::min(wanted_bytes, begun - std::min(begun, fair_bytes_)), dropped);
 }
 
-void KeptChunks::drop_all(Dropped& dropped) { make_room(std::numeric_limits<uint64_t>::max(), dropped); }
+void ResidentChunks::drop_all(Dropped& dropped) { make_room(std::numeric_limits<uint64_t>::max(), dropped); }
 
-uint64_t KeptChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped) {
+uint64_t ResidentChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped) {
   for (const bool only_idle : {true, false}) {
     for (size_t progress = kDone; progress <= last; ++progress) {
       wanted_bytes = drop_from(queues_[progress], only_idle, wanted_bytes, dropped);
@@ -71,7 +71,7 @@ uint64_t KeptChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& d
   return wanted_bytes;
 }
 
-uint64_t KeptChunks::drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped) {
+uint64_t ResidentChunks::drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped) {
   for (auto at = queue.chunks.begin(); wanted_bytes > 0 && at != queue.chunks.end();) {
     if (only_idle && at->buffer.use_count() > 1) {
       ++at;
@@ -83,12 +83,12 @@ uint64_t KeptChunks::drop_from(Queue& queue, bool only_idle, uint64_t wanted_byt
   return wanted_bytes;
 }
 
-KeptChunks::Place KeptChunks::drop(Queue& queue, Place place, Dropped& dropped) {
-  queue.size_bytes -= place->buffer->size();
-  size_bytes_ -= place->buffer->size();
-  index_.erase(place->id);
-  dropped.push_back(std::move(place->buffer));
-  return queue.chunks.erase(place);
+ResidentChunks::Position ResidentChunks::drop(Queue& queue, Position position, Dropped& dropped) {
+  queue.size_bytes -= position->buffer->size();
+  size_bytes_ -= position->buffer->size();
+  index_.erase(position->id);
+  dropped.push_back(std::move(position->buffer));
+  return queue.chunks.erase(position);
 }
 
 }  // namespace cairn
