@@ -50,6 +50,7 @@ Result<void> FileBytes::load(const RequestContext& context) {
 
 void FileBytes::add_writer(uint64_t session) {
   {
+    // Counted before the sink is stopped: from here on no new reader gets the sink, so stopping it once is enough.
     MutexLock lock(mutex_);
     last_session_ = session;
     if (++writers_ > 1) return;
@@ -64,7 +65,9 @@ void FileBytes::remove_writer() {
   dropped = drop_draft_if_idle_locked();
 }
 
-// The reader of the base version; nullptr for an empty file. Two threads may both open it: the first one stays.
+// The reader of the base version; nullptr for an empty file. Without the lock while it is opened, which may fetch the
+// manifest. Two threads may both open it: the first one stays. If a publication has replaced the base meanwhile, this
+// caller reads the version that was current when it came, and the reader is not remembered.
 Result<std::shared_ptr<FileReader>> FileBytes::reader(const RequestContext& context) {
   MutexLock lock(mutex_);
   if (reader_ || !base_ || base_->size_bytes == 0) return reader_;
@@ -79,7 +82,8 @@ Result<std::shared_ptr<FileReader>> FileBytes::reader(const RequestContext& cont
   return reader_;
 }
 
-// The draft, made when first needed.
+// The draft, made when first needed. Two threads may both make it: the first one stays, the other is still empty. The
+// base stays what it was: a publication in between would have left its draft, as each caller counts as a writer.
 Result<std::shared_ptr<Draft>> FileBytes::draft(const RequestContext& context) {
   if (auto present = draft_if_any()) return present;
   auto base = reader(context);
@@ -114,6 +118,7 @@ void FileBytes::touch() {
   mtime_ = now;
 }
 
+// A draft that begins after the first look is as if it began after the read.
 Result<size_t> FileBytes::read(uint64_t offset, MutableByteView out, const RequestContext& context) {
   if (const auto draft = draft_if_any()) return for_reader(draft->read(offset, out, context));
   auto source = reader(context);
@@ -136,6 +141,8 @@ Result<size_t> FileBytes::write(uint64_t offset, ByteView bytes, const RequestCo
   return write_to(**target, offset, bytes);
 }
 
+// The draft comes before the lock, since making it may wait for the store. The end is looked up and written to under
+// one lock, so that no two appends land on each other.
 Result<size_t> FileBytes::append(ByteView bytes, const RequestContext& context) {
   auto target = draft(context);
   if (!target) return fail(std::move(target).error());
@@ -234,6 +241,8 @@ bool FileBytes::set_unpublished_mtime(Nanos mtime) {
   return true;
 }
 
+// With the file's publication turn. sealed_ is set before the commit is tried: the content is durable then, and if only
+// the commit fails the next seal finds it here, unless something was written since.
 Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& context) {
   const auto draft = draft_if_any();
   std::optional<StoredContent> content;
@@ -262,12 +271,14 @@ void FileBytes::published(VersionPtr version) {
   base_ = std::move(version);
   sealed_.reset();
   dropped.reader = std::exchange(reader_, nullptr);
+  // Writes that came after seal() stay unpublished, in the same draft and with their time.
   if (!draft_->dirty()) mtime_.reset();
   draft_->release();
   Dropped idle = drop_draft_if_idle_locked();
   dropped.draft = std::move(idle.draft);
 }
 
+// The reader goes as well: it was opened without the page sink, as somebody was writing. The next one may get it.
 FileBytes::Dropped FileBytes::drop_draft_if_idle_locked() {
   if (writers_ > 0 || !draft_ || unpublished_locked()) return {};
   return {std::exchange(draft_, nullptr), std::exchange(reader_, nullptr)};
@@ -279,6 +290,7 @@ Result<void> FileBytes::keep(const std::string& identity) {
   return draft->keep(identity);
 }
 
+// The draft itself stays for the descriptors that are still open.
 void FileBytes::discard() {
   if (const auto draft = draft_if_any()) draft->release();
 }

@@ -23,7 +23,7 @@ struct ByteSources {
 //
 // Thread-safety: all methods may be called from any thread; no lock is held over a remote call or a page sink.
 // Failures: those of FileReader and Draft, with not_found as EIO: a missing chunk is no missing file.
-// Durability: seal(), then whoever commits the version calls published().
+// Durability: seal() makes the bytes durable in the store; the publisher commits the version, then calls published().
 class FileBytes {
  public:
   // `base` nullptr: an empty file. `sink` (may be empty) gets streamed pages for as long as nobody writes; a call
@@ -85,7 +85,7 @@ class FileBytes {
   Result<size_t> write_to(Draft& draft, uint64_t offset, ByteView bytes);
   void touch();
   [[nodiscard]] bool unpublished_locked() const CAIRN_REQUIRES(mutex_);
-  // What is to be destroyed once mutex_ is free again.
+  // The caller destroys them once mutex_ is free again: a draft waits for the chunks that it is sending.
   struct Dropped {
     std::shared_ptr<Draft> draft;
     std::shared_ptr<FileReader> reader;

@@ -10,7 +10,7 @@
 namespace cairn {
 
 // Small: there is one for every name that the kernel has looked up.
-// Thread-safety: constant but for what a comment says NodeTable guards.
+// Thread-safety: the public members are constant; NodeTable guards the private ones.
 class Node {
  public:
   Node(NodeId node_id, EntryId inode, Kind node_kind) : id(node_id), ino(inode), kind(node_kind) {}

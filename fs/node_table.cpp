@@ -86,6 +86,8 @@ DirectoryNodePtr NodeTable::hold_directory(const std::shared_ptr<Directory>& dir
 
 FileNodePtr NodeTable::hold_file(const NodePlace& place, const EntryPtr& entry) {
   MutexLock lock(mutex_);
+  // Unpublished bytes come first: on this host the file is what was written last, even if another host has published a
+  // version meanwhile. Else only a node with the very same bytes will do, since the kernel's pages belong to the node.
   auto node = find_locked<FileNode>(entry->id, is_unpublished);
   if (!node) {
     node = find_locked<FileNode>(
@@ -130,7 +132,8 @@ void NodeTable::release(NodeId id, uint64_t holds) {
   if (const auto found = nodes_.find(id); found != nodes_.end()) release_locked(found->second, holds, gone);
 }
 
-// `gone` outlives the lock: what a node owns may take its time to end. By value: the map's own pointer may go.
+// The caller destroys `gone` without the lock: a draft that a node owns waits for the chunks that it is sending. `node`
+// comes by value, as the map's own pointer may go. A directory that goes gives back its hold of the one above it.
 void NodeTable::release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr>& gone) {
   while (node && node != root_) {
     node->holds_ -= std::min(holds, node->holds_);
@@ -153,6 +156,7 @@ void NodeTable::release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr
 void NodeTable::set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone) {
   node.name_ = place.name;
   if (node.parent_ == place.parent) return;
+  // The new one is held first: giving back the old one may end everything above it, the new one included.
   if (place.parent) ++place.parent->holds_;
   const NodePtr before = std::exchange(node.parent_, place.parent);
   if (before) release_locked(before, 1, gone);
@@ -186,6 +190,8 @@ std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make
   return node.bytes_;
 }
 
+// The bytes end without the lock, as their draft waits for the chunks that it is sending. The hold goes last: until then
+// the node is there for the caller.
 void NodeTable::close(FileNode& node) {
   std::shared_ptr<FileBytes> dropped;
   {
@@ -196,6 +202,7 @@ void NodeTable::close(FileNode& node) {
   release(node.id);
 }
 
+// All nodes of the entry, also those that still show an older version: what they publish goes to the new place.
 std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place) {
   std::vector<NodePtr> gone;
   std::vector<FileNodePtr> files;

@@ -24,13 +24,13 @@ struct FileView {
 // Two versions of which nobody can tell the bytes apart; nullptr is the empty file.
 bool same_bytes(const VersionPtr& a, const VersionPtr& b);
 
-// The one place that guards what changes in nodes. Its mutex is held for lookups in maps and for FileBytes' getters,
-// never over I/O: after it only FileBytes' own mutex may be taken.
+// The one class that guards the changing parts of nodes. Its mutex is held for lookups in maps and for FileBytes'
+// getters, never over I/O: after it only FileBytes' own mutex may be taken, and the draft's after that.
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: a node stays as long as somebody holds it (hold/release: one count for lookups, handles, children and
-//   kept drafts); whoever has a NodePtr besides may go on using it.
-// Methods that return a node to be told to the kernel, or to be kept, have taken one hold for the caller.
+//   kept drafts); a NodePtr stays valid even after that.
+// The hold_… methods have taken one hold for the caller, who tells the kernel of the node or gives it back.
 class NodeTable {
  public:
   explicit NodeTable(std::shared_ptr<Directory> root);
@@ -61,7 +61,7 @@ class NodeTable {
   std::shared_ptr<FileBytes> open(FileNode& node, const MakeBytes& make);
   void close(FileNode& node);
 
-  // What this host did to names. The nodes concerned are returned.
+  // This host has moved the entry to `place`, or has unlinked it. Answers with its file nodes.
   std::vector<FileNodePtr> moved(EntryId entry, const NodePlace& place);
   std::vector<FileNodePtr> unlinked(EntryId entry);
 

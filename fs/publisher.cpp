@@ -28,16 +28,21 @@ Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const
     return done;
   }
   ++sources_.environment.counters.publish_failures;
+  // Before the caller has its error: a process that dies right after it leaves the bytes for the next start.
   keep(node, session, done.error());
   return fail(done.error().in(fmt::format("publish '{}'", nodes_.path(nodes_.view(*node).place))));
 }
 
 void Publisher::publish_at_release(const FileNodePtr& node, uint64_t session) {
+  // The flush of this very close has failed just now. Another try would make the program wait once more for a store that
+  // is away; only the bytes that a mapping has added since are still to be kept.
   if (is_kept(*node)) return describe(node, session);
   const auto context = sources_.environment.background(Cause::write_back);
   if (auto done = publish(node, session, context); !done) log::error("{}", done.error().to_string());
 }
 
+// The turn is held from sealing to the end, so that published() is told of the very content that seal() made durable. The
+// entry lock is taken after the upload: a rename or an unlink waits for one commit, and not for gigabytes.
 Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context) {
   auto turn = turns_.acquire(node->ino, context);
   if (!turn) return fail(std::move(turn).error());
@@ -52,10 +57,12 @@ Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const
 
 // With the entry locked: no rename or unlink of this host comes between looking at the place and committing there.
 Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context) {
+  // Looked at again: the file may have been renamed or unlinked while its bytes were sent.
   const FileView view = nodes_.view(*node);
   if (view.unlinked) return {};
   Entry file = *view.entry;
-  // A file that was in the store and left no trace here has been moved away by another host; it keeps its id there.
+  // If the commit finds no trace of a file that was published before, another host has moved it to another directory.
+  // There it still has its id, so the entry that appears here gets a fresh one.
   const bool was_published = !file.versions.empty();
   file.versions.clear();
   file.first_version = 1;
@@ -68,6 +75,8 @@ Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& versio
   return {};
 }
 
+// Only after the commit: published() removes what a restart would find. A crash in between leaves a kept draft that is
+// published already; the next start publishes it again, in the same session and so in place of itself.
 void Publisher::note_published(FileNode& node, const FileView& view, const VersionPtr& version) {
   view.bytes->published(version);
   nodes_.advance(node, version);
@@ -79,12 +88,14 @@ void Publisher::note_published(FileNode& node, const FileView& view, const Versi
 }
 
 void Publisher::keep(const FileNodePtr& node, uint64_t session, const Error& error) {
+  // Durable on this machine first, and without the mutex, as that waits for the disk.
   describe(node, session);
   MutexLock lock(mutex_);
   const auto [kept, is_new] = kept_.try_emplace(node->id);
   if (is_new) {
     kept->second.node = node;
     kept->second.path = nodes_.path(nodes_.view(*node).place);
+    // One more opener, so that the bytes outlive the last descriptor. They are there already: nothing is made.
     nodes_.open(*node, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
   }
   Kept& file = kept->second;
@@ -143,12 +154,15 @@ void Publisher::moved(const FileNodePtr& node) {
   MutexLock lock(mutex_);
   const auto kept = kept_.find(node->id);
   if (kept == kept_.end()) return;
+  // The description has the old place: after a restart the file would be published there again.
   const uint64_t session = kept->second.session;
   kept->second.path = nodes_.path(nodes_.view(*node).place);
   lock.unlock();
   describe(node, session);
 }
 
+// The draft first: one that is destroyed while it is kept leaves its staging file, and the next start would publish the
+// unlinked file again.
 void Publisher::unlinked(const FileNodePtr& node) {
   if (const auto bytes = nodes_.view(*node).bytes) bytes->discard();
   forget_kept(*node);
@@ -175,6 +189,7 @@ void Publisher::run(const std::stop_token& stop) {
     } else if (next->second.due > system_clock().steady_now()) {
       changed_.wait_until(lock, stop, next->second.due, [this]() CAIRN_REQUIRES(mutex_) { return kicked_; });
     } else {
+      // A copy, and no lock: the attempt waits for the store, and changes kept_ itself.
       const Kept kept = next->second;
       lock.unlock();
       retry(kept, stop);

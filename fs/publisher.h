@@ -24,26 +24,27 @@ struct RetryDelays {
 // Publishes on request; what fails is kept on this machine and tried again by a thread of its own until it is in the
 // store, also by later processes.
 //
-// Thread-safety: all methods may be called from any thread. Two publications of one file follow each other; that and
-//   `entries` are held over remote calls and can be interrupted, mutex_ is not.
-// Ownership: borrows everything. A kept file's node and bytes stay open until it is published.
-// Failures of publish: those of sealing and committing. The bytes are then kept, and the failure is counted.
+// Thread-safety: all methods may be called from any thread. A file's publication turn and its entry lock are held over
+//   remote calls, and waiting for them can be interrupted; mutex_ is held over none.
+// Ownership: borrows everything. The node and the bytes of a file with a kept draft stay open until it is published.
+// Failures of publish: those of sealing and committing. The draft is then kept, and the failure is counted.
 // Durability: publish returns success once the version is in the store.
 class Publisher {
  public:
   Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries, RetryDelays delays = {});
   ~Publisher();
 
-  // Nothing to do if all is published or the file is unlinked. `session`: store/entry.h, Version.
+  // Nothing to do if all is published or the file is unlinked. `session`: Version::session of
+  // store/format/entry.h.
   Result<void> publish(const FileNodePtr& node, uint64_t session, const RequestContext& context);
 
-  // The last descriptor goes: publish, unless that has just failed; then the newest bytes are kept for the retry.
+  // The last descriptor goes: publish, unless that has just failed; then the draft is kept with its newest bytes.
   void publish_at_release(const FileNodePtr& node, uint64_t session);
 
   // A draft that an earlier process kept, in the place that `node` stands for: tried at once, in the background.
   void adopt(const FileNodePtr& node, const KeptIdentity& identity);
 
-  // What this host did to the file's name.
+  // This host has moved the file to another place, or has unlinked it.
   void moved(const FileNodePtr& node);
   void unlinked(const FileNodePtr& node);
 
@@ -53,6 +54,7 @@ class Publisher {
   [[nodiscard]] std::vector<UnpublishedFile> kept() const;
 
  private:
+  // A file whose draft is kept, and when it is tried again.
   struct Kept {
     FileNodePtr node;
     uint64_t session = 0;
@@ -75,7 +77,7 @@ class Publisher {
   const ByteSources sources_;
   NodeTable& nodes_;
   EntryLocks& entries_;
-  EntryLocks turns_;
+  EntryLocks turns_;  // the publication turns
   const RetryDelays delays_;
 
   mutable Mutex mutex_;

@@ -33,7 +33,7 @@ class SeededScheduler final : public Scheduler {
 
   SteadyTime now() override { return now_; }
   void wait(MutexLock& lock, const std::stop_token& stop, SteadyTime until,
-            const std::function<bool()>& holds) override;
+            const std::function<bool()>& holds) override CAIRN_NO_THREAD_SAFETY_ANALYSIS;  // locks by reference
   ThreadId create(const std::string& name) override;
   void begin(ThreadId thread) override;
   void end(ThreadId thread) override;
@@ -47,7 +47,8 @@ class SeededScheduler final : public Scheduler {
   SimulatedThread& choose();
   void hand_over(SimulatedThread& next);
   void await_turn(ThreadId thread);
-  [[nodiscard]] std::vector<SimulatedThread*> runnable() const;
+  // Takes the lock of who waits, by reference.
+  [[nodiscard]] std::vector<SimulatedThread*> runnable() const CAIRN_NO_THREAD_SAFETY_ANALYSIS;
   [[nodiscard]] SimulatedThread& of(ThreadId thread) const;
 
   // All but `running_` belong to the one thread that runs.
