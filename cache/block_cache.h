@@ -20,7 +20,7 @@ struct BlockCacheStats {
   uint64_t chunks = 0;
 };
 
-// Plain bytes of chunks, kept as blocks of one size, each with its own checksum. A cache may forget anything at any
+// Plain bytes of chunks, stored as blocks of one size, each with its own checksum. A cache may forget anything at any
 // time and is never the only copy of anything.
 //
 // Thread-safety: all methods may be called from any thread at once.
@@ -33,13 +33,14 @@ class BlockCache {
   // Fills `out` with the chunk's bytes from `offset` on, checking every block it touches. False: not here (whole).
   virtual bool read(const ChunkId& id, uint64_t offset, MutableByteView out) = 0;
 
-  // Keeps a verified chunk, evicting the least recently used as needed. Returns before it is on disk, and may drop it.
+  // Takes a verified chunk, evicting the least recently used as needed. Returns before it is on disk, and may drop it.
   // `plain` counts against the memory budget of its readers, so it is let go as soon as it is stored.
   virtual void put(const ChunkId& id, SharedBuffer plain) = 0;
 
   [[nodiscard]] virtual bool contains(const ChunkId& id) const = 0;
 
-  // Waits until what was put so far is stored (or dropped): for whoever must not run ahead of the disk, and for tests.
+  // Waits until the chunks that were put so far are stored (or dropped): for work that must not run ahead of the disk,
+  // and for tests.
   virtual void flush() = 0;
 
   // Forgets everything.

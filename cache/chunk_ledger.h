@@ -49,7 +49,7 @@ class ChunkLedger {
   // The first `count` doomed chunks have left the file.
   void buried(size_t count);
 
-  // Takes over what is in the file; what `oldest_first` does not name counts as used last.
+  // Takes over the chunks in the file; those that `oldest_first` does not name count as used last.
   void adopt(std::vector<CachedChunk> chunks, const std::vector<RecencyTag>& oldest_first);
   // The file is gone, and with it all that is stored or doomed.
   void forget_stored();

@@ -13,7 +13,7 @@ namespace cairn {
 
 namespace {
 
-// The kernel needs a moment to end a process that was killed, and whoever mounts anew right away need not know.
+// The kernel needs a moment to end a process that was killed: a mount that follows right away waits for that.
 constexpr std::chrono::seconds kMostOfDying{1};
 constexpr std::chrono::milliseconds kBetweenTries{20};
 
@@ -45,7 +45,7 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory, const st
     return fail(Errc::conflict, "cache directory '{}' is in use by {}: give this mount its own with --cache-dir",
                 shown_as, holder_of(path));
   }
-  // The pid is a courtesy: a full disk must not keep the lock from its owner.
+  // The pid is a courtesy: a full disk must not make the lock fail.
   const std::string pid = std::to_string(::getpid());
   if (::ftruncate(file->get(), 0) != 0 || ::pwrite(file->get(), pid.data(), pid.size(), 0) < 0) errno = 0;
   return DirectoryLock(std::move(*file));

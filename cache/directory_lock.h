@@ -9,8 +9,8 @@
 namespace cairn {
 
 // Holds `<directory>/lock` with flock(2) until it goes; the kernel lets go of it when the process dies, however it
-// dies. The file names the holder's pid for whoever comes second. Taken by each part of the cache directory for its own
-// folder, so that parts can live together or apart; not inherited across fork().
+// dies. The file has the holder's pid, for the message to a second process. Taken by each part of the cache directory
+// for its own folder, so that parts can live together or apart; not inherited across fork().
 class DirectoryLock {
  public:
   // Waits up to a second for a holder that is going. Failures: conflict ("cache directory '<shown_as>' is in use by pid

@@ -75,12 +75,14 @@ LmdbBlockCache::LmdbBlockCache(Options options, std::string directory, Directory
       growth_limit_bytes_(options_.capacity_bytes) {}
 
 void LmdbBlockCache::start() {
+  // The marker goes before the file is touched: from here on only an orderly end may claim to have been one.
   note_how_it_ended(directory_);
   open_table();
   writer_ = Thread("cache", [this](const std::stop_token&) { run(); });
   pthread_setname_np(writer_.native_handle(), "cache-writer");
 }
 
+// The marker comes last, when the table is closed and all of it is with the kernel.
 LmdbBlockCache::~LmdbBlockCache() {
   {
     MutexLock lock(mutex_);
@@ -117,7 +119,7 @@ bool LmdbBlockCache::read(const ChunkId& id, uint64_t offset, MutableByteView ou
 
 bool LmdbBlockCache::read_stored(const ChunkId& id, uint64_t chunk_bytes, uint64_t offset, MutableByteView out) {
   using Outcome = LmdbBlockTable::ReadOutcome;
-  ReaderLock gate(table_gate_);
+  ReaderLock gate(table_gate_);  // the table cannot be replaced under the read
   const Outcome outcome = table_ == nullptr ? Outcome::missing : table_->read(id, chunk_bytes, offset, out);
   if (outcome == Outcome::done) return true;
   if (outcome == Outcome::missing) return false;  // evicted since the ledger was asked
@@ -190,6 +192,8 @@ void LmdbBlockCache::run() {
   }
 }
 
+// A clear() that arrives in the middle has raised clears_wanted_ past `clears`, and is done in the next round. Chunks
+// that were put before it may be stored first, and go then.
 void LmdbBlockCache::work() {
   uint64_t clears = 0;
   bool start_over = false;
@@ -206,6 +210,8 @@ void LmdbBlockCache::work() {
   clears_done_ = clears;
 }
 
+// The batch's chunks are read from memory until finish(), which comes after the commit: at no time is a chunk neither
+// there nor in the file.
 void LmdbBlockCache::store_next_batch() {
   ChunkLedger::Batch batch;
   {
@@ -227,7 +233,8 @@ void LmdbBlockCache::store_next_batch() {
   if (outcome == WriteOutcome::disk_refused) pause_puts();
 }
 
-// A full disk or map is answered by evicting, a batch's worth more each time.
+// A full disk or map is answered by evicting, a batch's worth more each time. The empty write commits the removal by
+// itself: pages that it frees can be used two transactions later, so the next attempt finds them.
 LmdbBlockCache::WriteOutcome LmdbBlockCache::store(const ChunkLedger::Batch& batch) {
   if (table_ == nullptr) return WriteOutcome::disk_refused;
   WriteOutcome outcome = WriteOutcome::map_full;
@@ -244,7 +251,8 @@ LmdbBlockCache::WriteOutcome LmdbBlockCache::store(const ChunkLedger::Batch& bat
   return outcome;
 }
 
-// Removes what is doomed and adds the batch.
+// Removes the doomed chunks and adds the batch. Readers have no way to a doomed chunk since it was doomed; one that was
+// on its way misses. Chunks that are doomed during the commit stand behind the `removed` ones and wait for the next.
 LmdbBlockCache::WriteOutcome LmdbBlockCache::write(const ChunkLedger::Batch& batch) {
   std::vector<LmdbBlockTable::NewChunk> added;
   for (const auto& [id, plain] : batch.chunks) added.push_back({id, plain->view()});
@@ -333,6 +341,8 @@ Result<void> LmdbBlockCache::shrink_to_capacity() {
   return {};
 }
 
+// With the gate closed no reader is in the table while it goes. One that waits at the gate, with the ledger's answer
+// about the old table, finds nothing in the new one: a miss.
 void LmdbBlockCache::replace_table(bool empty) {
   WriterLock gate(table_gate_);
   forget_table();

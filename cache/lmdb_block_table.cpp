@@ -76,7 +76,7 @@ uint64_t map_bytes_for(const std::string& data_path, uint64_t wanted_bytes) {
 }
 
 // LMDB writes its lock table through a shared map: without its blocks on the disk, a full disk would be a SIGBUS.
-// Whoever holds the directory's lock is alone, so a table from before can only be stale.
+// The process that has the directory's lock is alone, so a table from before can only be stale.
 Result<void> make_lock_table(const std::string& path) {
   constexpr off_t kLockTableBytes =
       64 * (LmdbReadPool::kMaxReaders + 16);  // a cache line for each reader, and a header

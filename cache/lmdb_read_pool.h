@@ -21,7 +21,7 @@ namespace cairn {
 // Ownership: must go before its environment, when no Lease is out.
 class LmdbReadPool {
  public:
-  // As many reads at once; more wait their turn.
+  // As many reads at once; more wait for one of these to end.
   static constexpr unsigned kMaxReaders = 256;
 
   LmdbReadPool(MDB_env* environment, unsigned tree) : environment_(environment), tree_(tree) {}

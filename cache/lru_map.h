@@ -26,7 +26,7 @@ class LruMap {
     return &found->second.value;
   }
 
-  // The value, its place in the order unchanged, or null.
+  // The value, its position in the order of use unchanged, or null.
   const Value* peek(const ChunkId& id) const {
     auto found = entries_.find(id);
     return found == entries_.end() ? nullptr : &found->second.value;

@@ -31,7 +31,7 @@ void MemoryBlockCache::put(const ChunkId& id, SharedBuffer plain) {
   }
   while (stats_.used_bytes + plain->size() > stats_.capacity_bytes) evict_oldest();
   stats_.used_bytes += plain->size();
-  // A copy: the shared one counts against the memory budget of those who read it.
+  // A copy: the shared one counts against the memory budget of its readers.
   chunks_.insert(id, std::make_shared<const Buffer>(Buffer::copy_of(plain->view())));
 }
 

@@ -7,7 +7,7 @@
 
 namespace cairn {
 
-// Keeps copies of whole chunks, the least recently used going first. Its bytes need no checksum: they were verified
+// Holds copies of whole chunks, the least recently used going first. Its bytes need no checksum: they were verified
 // when they were put, and memory is trusted.
 class MemoryBlockCache final : public BlockCache {
  public:

@@ -18,7 +18,7 @@ class StagingFile {
   virtual ~StagingFile() = default;
   [[nodiscard]] virtual int fd() const = 0;
 
-  // Makes the bytes and `description` durable, to be found by kept() after a restart. May be called again, with a
+  // Makes the bytes and `description` durable, to be found by take_kept() after a restart. May be called again, with a
   // newer description. Failures: no_space, io.
   virtual Result<void> keep(std::string_view description) = 0;
   // Undoes keep(): the bytes are safe elsewhere, and the file goes when this object does.

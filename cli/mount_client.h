@@ -13,7 +13,7 @@ namespace cairn {
 Result<Json> call_mount(const Streams& streams, const std::string& mountpoint, const Json& request,
                         std::chrono::nanoseconds silence, const ProgressFunction& progress = {});
 
-// The same error for a person: who does not answer, and what to do.
+// The same error for a person: which mount does not answer, and what to do.
 Error explain_silence(const Error& error, const std::string& mountpoint);
 
 // The CairnFS mount at `path` or around it. Failures: not_found.

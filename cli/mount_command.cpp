@@ -147,7 +147,7 @@ Result<BackgroundProcess> start_daemon(const MountRequest& request, const Stream
   return start_in_background(work, on_notice, request.settings.mount_timeout + kStartGrace);
 }
 
-// What a daemon that did not come up leaves in the kernel.
+// The mount that a daemon which did not come up leaves in the kernel.
 void clear_mount(const std::string& mountpoint, const Streams& streams) {
   if (!mount_at(cairnfs_mounts(streams.host), mountpoint)) return;
   (void)unmount(mountpoint, UnmountMode::lazy, streams.host.superuser);

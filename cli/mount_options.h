@@ -9,8 +9,8 @@
 
 namespace cairn {
 
-// "ro,cache.size=20GiB,nodev,x-systemd.automount": settings are assigned, what the kernel acts on is collected, what
-// concerns only mount(8) and systemd is passed over.
+// "ro,cache.size=20GiB,nodev,x-systemd.automount": settings are assigned, options for the kernel are collected, and
+// options for mount(8) and systemd alone are passed over.
 struct MountOptions {
   std::vector<std::string> kernel;  // nodev, nosuid, noexec…: as given, in order
   std::string config_file;          // config=FILE

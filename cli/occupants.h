@@ -1,4 +1,4 @@
-// Who keeps a mount busy.
+// The processes that make a mount busy.
 #pragma once
 
 #include <sys/types.h>

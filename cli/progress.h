@@ -1,4 +1,4 @@
-// How far a long command has come, told to whoever watches.
+// How far a long command has come, for the person who watches.
 #pragma once
 
 #include <string>

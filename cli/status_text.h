@@ -6,8 +6,8 @@
 
 namespace cairn {
 
-// Of what mount_status() of the daemon answered, or of {"mountpoint", "store", "error"} where none did. Fields that are
-// missing (an older daemon) count as 0.
+// `status`: the daemon's answer to {"op": "status"}, or {"mountpoint", "store", "error"} of a mount whose daemon gave
+// none. Fields that are missing (an older daemon) count as 0.
 std::string status_text(const nlohmann::json& status);
 
 }  // namespace cairn

@@ -58,7 +58,7 @@ Error explain_busy(const Error& error, const std::string& mountpoint) {
   return {error.code(), fmt::format("{}: in use by {}: end them, or use --lazy", mountpoint, who)};
 }
 
-// What the daemon said about its end.
+// Tells the user what the daemon said at its end.
 int report_end(const Json& end, const std::string& mountpoint, const Streams& streams) {
   const Json kept = end.value("unpublished", Json::array());
   if (kept.empty()) {

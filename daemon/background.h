@@ -15,7 +15,7 @@ namespace cairn {
 
 class LineSocket;
 
-// What the child may tell its parent until it is ready. Thread-safety: the thread that runs the work.
+// The child's messages to its parent until it is ready. Thread-safety: the thread that runs the work.
 class BackgroundChild {
  public:
   explicit BackgroundChild(std::unique_ptr<LineSocket> parent);

@@ -37,7 +37,8 @@ Result<Json> parse_line(const std::string& line) {
   return parsed;
 }
 
-// Nothing listens at `path` when this returns success.
+// Nothing listens at `path` when this returns success. Only a socket that refuses to connect is removed: its daemon has
+// died, while any other failure may come from one that lives.
 Result<void> remove_stale_socket(const std::string& path) {
   const Result<LineSocket> live = LineSocket::connect(path);
   if (live) return fail(Errc::already_exists, "{}: another cairnfs serves this mountpoint", path);
@@ -50,6 +51,7 @@ Result<UniqueFd> listen_at(const std::string& path) {
   if (!address) return fail(address.error());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return fail(error_from_errno(errno, "socket"));
+  // The mode before listen(): until then nobody can connect, whatever the umask was.
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
       ::chmod(path.c_str(), 0600) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     return fail(error_from_errno(errno, path));
@@ -88,6 +90,8 @@ ControlServer::ControlServer(std::string path, UniqueFd listener, UniqueFd wake,
       handler_(std::move(handler)),
       thread_("control", [this](const std::stop_token& stop) { serve(stop); }) {}
 
+// The serving thread ends first, since connections_ is its own. The file goes last: as long as requests are being
+// answered here, another daemon must find the mountpoint taken.
 ControlServer::~ControlServer() {
   thread_.request_stop();
   ::eventfd_write(wake_.get(), 1);
@@ -105,10 +109,12 @@ void ControlServer::serve(const std::stop_token& stop) {
       watched.push_back(&connection);
       waiting.push_back({connection.socket.fd(), POLLRDHUP, 0});
     }
+    // After a second at most, so that threads which have answered are joined, though no socket tells of them.
     if (::poll(waiting.data(), waiting.size(), 1000) <= 0) {
       forget_finished();
       continue;
     }
+    // Before any connection is forgotten: `watched` points into the list.
     for (size_t i = 0; i < watched.size(); ++i) {
       if (waiting[i + 2].revents == 0) continue;
       watched[i]->hung_up = true;
@@ -125,6 +131,7 @@ void ControlServer::accept_one() {
   Connection& connection = connections_.emplace_back(std::move(fd));
   connection.thread = Thread("control", [this, &connection](const std::stop_token& stop) {
     answer(connection.socket, stop);
+    // The client sees the end now; the socket itself is closed when the serving thread forgets the connection.
     ::shutdown(connection.socket.fd(), SHUT_RDWR);
     connection.finished = true;
   });

@@ -63,9 +63,9 @@ class ControlCall {
   Result<void> wait_until_taken(std::chrono::nanoseconds silence);
   // Waits for the result; `silence` is how long the daemon may say nothing, not even progress.
   Result<Json> wait(std::chrono::nanoseconds silence, const ProgressFunction& progress = {});
-  // wait() ended with an answer of the daemon, be it an error, and not because the daemon kept silent.
+  // wait() ended with an answer of the daemon, be it an error, and not because the daemon was silent.
   [[nodiscard]] bool answered() const { return answered_; }
-  // Who listens, even if it does not answer.
+  // The process at the other end, even if it does not answer.
   [[nodiscard]] pid_t daemon_pid() const;
 
  private:

@@ -86,7 +86,7 @@ class LastResort {
   Thread thread_;
 };
 
-// Which session the signals are for; they may come before there is one.
+// Leads signals to the session, also those that come before there is one.
 class EndSwitch {
  public:
   void on_signal(int count) {
@@ -119,7 +119,7 @@ void publish_the_rest(FileSystemControl& files, std::chrono::nanoseconds timeout
   }
 }
 
-// Whoever started the daemon is told; the log is for those who come later.
+// The command that started the daemon is told the error; the log has it for later.
 Error logged(const Error& error) {
   log::error("{}", error.to_string());
   return error;
@@ -132,9 +132,10 @@ log::Level log_level(const Settings& settings) {
   return log::Level::info;
 }
 
-// Threads that are stuck still use the store: it cannot be taken down below them. All that can be kept is kept by now.
+// Threads that are stuck still use the store: it cannot be taken down below them. What could not be published
+// is kept by now.
 [[noreturn]] void leave_stuck_threads(std::unique_ptr<ControlServer> control) {
-  control.reset();  // once those who wait for the end have been told
+  control.reset();  // once the commands that wait for the end have their answers
   ::_exit(1);
 }
 
@@ -144,15 +145,19 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
   prepare_process();
   std::optional<LastResort> last_resort;  // first, so that it also watches everything below being destroyed
   EndSwitch end;
+  // Before any other thread, so that all of them inherit its mask.
   const SignalWatch signals([&end](int count) { end.on_signal(count); });
 
   Result<MountPlan> plan = plan_mount(request, host, [&watcher](const std::string& text) { watcher.notice(text); });
   if (!plan) return fail(plan.error());
   const std::chrono::nanoseconds shutdown_timeout = plan->store.settings.shutdown_timeout;
+  // From here on the log is the plan's file: what goes wrong below must be found there.
   watcher.planned(*plan);
   log::configure(log_level(plan->store.settings), plan->log_file);
   const Result<std::unique_ptr<MountedStore>> store = MountedStore::open(std::move(plan->store));
   if (!store) return fail(logged(store.error()));
+  // The socket before the mount: a command that finds the mount can ask its daemon, and a second daemon for the
+  // mountpoint is refused before it mounts over the first.
   MountService service(**store, {plan->session.source, plan->session.mountpoint, plan->cache_dir, plan->log_file});
   Result<std::unique_ptr<ControlServer>> control = ControlServer::open(
       plan->control_socket, [&service](const Json& asked, const ProgressFunction& progress,
@@ -164,11 +169,15 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
 
   log::info("{} is mounted on {}", plan->session.source, plan->session.mountpoint);
   watcher.ready(*plan);
+  // A signal that came before is remembered, and ends the session at once.
   end.attach(session->get());
   const Result<void> served = (*session)->run();
+  // The session has ended: a signal that comes now is about the publishing only.
   end.attach(nullptr);
   if (!served) log::error("serving ended: {}", served.error().to_string());
 
+  // The mount is gone, so no new writes arrive: only now is there a rest to publish. Commands that wait for the end are
+  // told afterwards, as they want to know what is left.
   last_resort.emplace(shutdown_timeout + kLastGrace);
   publish_the_rest((*store)->control(), shutdown_timeout, end.publishing());
   service.announce_end();

@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// Who started the daemon, and waits until it serves.
+// The command that started the daemon, and waits until it serves.
 class MountWatcher {
  public:
   virtual ~MountWatcher() = default;

@@ -55,7 +55,7 @@ Result<FoundStore> find_store(const MountRequest& request, bool read_only) {
   return FoundStore{std::move(*remote), std::move(*format), std::move(url), read_only};
 }
 
-// Who may not write can still read.
+// A host that may not write can still read.
 Result<FoundStore> find_store_read_only(const MountRequest& request, const Error& reason, const Notice& notice) {
   auto store = find_store(request, true);
   if (store) notice(reason.message() + ": mounting read-only");

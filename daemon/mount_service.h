@@ -13,9 +13,9 @@ namespace cairn {
 
 // {"op": "status"}                    what `cairnfs status --json` prints
 // {"op": "log", "path": "a/b"}        load_history()
-// {"op": "prefetch", "paths": […]}    brings all files there and below into the cache: {"files", "bytes",
-// "present_bytes",
-//                                     "fetched_bytes", "cache_capacity_bytes", "failed": [{"path", "error"}…]}
+// {"op": "prefetch", "paths": […]}    brings all files there and below into the cache:
+//                                     {"files", "bytes", "present_bytes", "fetched_bytes", "cache_capacity_bytes",
+//                                     "failed": [{"path", "error"}…]}
 // {"op": "await_end"}                 says so as its progress, waits until the mount has ended, and then answers
 //                                     {"unpublished": […], "cache_dir": "…"}
 //
@@ -33,7 +33,7 @@ class MountService {
 
   Result<Json> handle(const Json& request, const ProgressFunction& progress, const std::stop_token& stop);
 
-  // The filesystem has shut down; who awaits the end is told what is left unpublished.
+  // The filesystem has shut down: commands that await the end are told which files are left unpublished.
   void announce_end();
 
  private:

@@ -1,4 +1,4 @@
-// The one place where concrete classes are chosen: which remote, which cache, which pools make up a store in use.
+// The one class that chooses the concrete classes: which remote, which cache, which pools make up a store in use.
 #pragma once
 
 #include <memory>
@@ -43,7 +43,7 @@ class MountedStore {
   // The second half of open(), once the parts that can fail to open have: the store's own classes.
   Result<void> start(StoreFormat format, const Settings& settings);
 
-  // In the order in which they are made; each uses only those above it.
+  // In the order in which they are made; each uses only members above it.
   std::unique_ptr<RemoteStack> remote_;
   std::unique_ptr<BlockCache> cache_;
   std::unique_ptr<StagingArea> staging_;

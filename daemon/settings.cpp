@@ -83,7 +83,7 @@ Result<void> check_range(const Setting& setting, std::string_view text, const T&
   return {};
 }
 
-// A share of a disk has no place on a scale of bytes.
+// A share of a disk cannot be compared with bytes.
 Result<void> check_range(const Setting&, std::string_view, const CacheSize&) { return {}; }
 Result<void> check_range(const Setting&, std::string_view, const bool&) { return {}; }
 

@@ -1,4 +1,4 @@
-// One thread at a time per file, for what must not overlap and does wait for the store.
+// One thread at a time per file, for steps that must not overlap although they wait for the store.
 #pragma once
 
 #include <unordered_set>
@@ -11,7 +11,7 @@ namespace cairn {
 
 // A publication and a rename of the same file exclude each other: both read the entry in one commit and write it in
 // another. Costs memory only while held.
-// Thread-safety: all methods may be called from any thread. Whoever takes two takes the smaller id first.
+// Thread-safety: all methods may be called from any thread. A thread that takes two takes the smaller id first.
 // Failures of acquire: cancelled, deadline_exceeded; so a caller behind a slow publication can be interrupted.
 class EntryLocks {
  public:

@@ -42,7 +42,7 @@ struct OpenReply {
   bool keep_cache = true;  // pages that were read before are still this file's
 };
 
-// Who asks: owns what it creates.
+// The user of the program that asks: new entries are theirs.
 struct Caller {
   uint32_t uid = 0;
   uint32_t gid = 0;
@@ -69,8 +69,7 @@ struct FileSystemStatfs {
 // component: more than 255 bytes is ENAMETOOLONG, anything that is not UTF-8 is EILSEQ.
 //
 // Thread-safety: all methods may be called from any thread at once; see docs/locking.md.
-// Ownership: a node lives until forget() has given back every lookup and
-//   the last handle is released.
+// Ownership: a node lives until forget() has given back every lookup and the last handle is released.
 // Durability: docs/semantics.md, "Durability".
 class FileSystem {
  public:

@@ -43,16 +43,16 @@ class FileSystemControl {
  public:
   virtual ~FileSystemControl() = default;
 
-  // Where verified pages that nobody asked for yet may be put, per node; nullptr: nowhere. Set once, before requests.
-  // `bytes` lie within `chunk`, which may be held until they are delivered; see store/reading/page_sink.h.
+  // PageSink of store/reading/page_sink.h, for all nodes: takes verified pages that no read has asked for yet. nullptr:
+  // there is none. Set once, before requests. `bytes` lie within `chunk`, which may be held until they are delivered.
   // A call without bytes comes before the node's bytes may change (its first open for writing, a truncate): drop what
   // is queued for the node, and return once none of it can reach the kernel any more. Never made while a page of the
   // node is being written, so waiting for the kernel is safe here.
   using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
 
-  // For the control socket: the entry at a path below the root, or what is left of a deleted one, as this host sees it,
-  // with what it has not committed yet. Follows no symlinks.
+  // For the control socket: the entry at a path below the root, or the remains of a deleted one, as this host sees it,
+  // with its pending changes. Follows no symlinks.
   virtual Result<Entry> entry_at(const std::string& path, const RequestContext& context) = 0;
 
   // Publishes every dirty draft and pending change, as far as `context` allows; keeps the rest for the next mount.

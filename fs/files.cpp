@@ -15,7 +15,8 @@ bool is_writable(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags &
 
 }  // namespace
 
-// The node still shows what the store calls current, or newer bytes of this host. ESTALE makes the kernel look again.
+// The node still shows the version that is current in the store, or newer bytes of this host. ESTALE makes the kernel
+// look the name up again.
 Result<void> StoreFileSystem::check_current(FileNode& node, const RequestContext& context) {
   auto view = fresh_view(node, context);
   if (!view) return fail(std::move(view).error());
@@ -161,7 +162,7 @@ Result<void> StoreFileSystem::flush(HandleId handle, const RequestContext& conte
   return publisher_.publish((*file)->node, (*file)->session, context);
 }
 
-// Publishes, and waits for what was only promised for soon: the name itself, its mode, its times.
+// Publishes, and waits for the changes that were only to be committed soon: the name itself, its mode, its times.
 Result<void> StoreFileSystem::sync(HandleId handle, const RequestContext& context) {
   auto file = files_.find(handle);
   if (!file) return fail(std::move(file).error());

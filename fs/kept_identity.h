@@ -11,7 +11,7 @@ struct KeptIdentity {
   EntryId directory = 0;
   std::string name;
   std::string path;  // for people
-  Entry file;        // id and attributes; what to make of it if the store has never heard of it
+  Entry file;        // id and attributes: for a new entry, if the store has never heard of the file
   uint64_t session = 0;
   Nanos mtime = 0;
 

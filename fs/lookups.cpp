@@ -1,4 +1,4 @@
-// From names to nodes, and from nodes to what the store says of them.
+// From names to nodes, and from nodes to their entries in the store.
 #include <algorithm>
 #include <cerrno>
 
@@ -95,7 +95,7 @@ Result<void> StoreFileSystem::check_writable() const {
   return {};
 }
 
-// What is under `.versions` never changes, and on a read-only mount nothing does.
+// Nothing under `.versions` ever changes, and on a read-only mount nothing at all.
 Result<void> StoreFileSystem::check_writable(const Node& node) const {
   const auto* file = dynamic_cast<const FileNode*>(&node);
   const bool is_past = dynamic_cast<const VersionsNode*>(&node) != nullptr || (file != nullptr && file->old_version);
@@ -103,7 +103,7 @@ Result<void> StoreFileSystem::check_writable(const Node& node) const {
   return check_writable();
 }
 
-// For those who only look: a store that is out of reach leaves them what this host knows already.
+// For requests that only look: while the store is out of reach, they see what this host knows already.
 Result<void> StoreFileSystem::freshen(Directory& directory, const RequestContext& context) const {
   if (reach_.is_hanging()) return {};
   const SteadyTime asked = environment_.clock.steady_now();
@@ -186,7 +186,7 @@ Result<NodeReply> StoreFileSystem::lookup_version(const VersionsNode& versions, 
 
 void StoreFileSystem::forget(NodeId node, uint64_t lookups) { nodes_.release(node, lookups); }
 
-// The node with what the store says of its entry by now.
+// The node with its entry as the store has it by now.
 Result<FileView> StoreFileSystem::fresh_view(FileNode& node, const RequestContext& context) {
   const FileView view = nodes_.view(node);
   if (node.old_version || view.unlinked) return view;

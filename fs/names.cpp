@@ -1,4 +1,4 @@
-// What changes names: making, removing and renaming.
+// Making, removing and renaming.
 #include <algorithm>
 #include <cerrno>
 
@@ -24,7 +24,7 @@ Result<void> check_target(const std::string& target) {
 
 }  // namespace
 
-// Strict about freshness, unlike those who only look: what is about to change must not be guessed.
+// Strict about freshness, unlike freshen(): a directory that is about to be changed must not be guessed.
 Result<StoreFileSystem::Target> StoreFileSystem::target(NodeId parent, const std::string& name,
                                                         const RequestContext& context) const {
   if (auto valid = check_changeable_name(name); !valid) return fail(std::move(valid).error());
@@ -153,7 +153,7 @@ Result<void> StoreFileSystem::check_ancestry(const Target& from, const Target& t
   return {};
 }
 
-// What is still being written takes an older file's name: publish first, so that no host ever finds the name empty.
+// A file that is still being written takes an older file's name: published first, so that no host finds the name empty.
 Result<void> StoreFileSystem::publish_before_replacing(const Entry& source, const RequestContext& context) {
   const FileNodePtr node = nodes_.find_unpublished(source.id);
   if (!node) return {};

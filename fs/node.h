@@ -1,4 +1,4 @@
-// What the kernel knows by a NodeId.
+// The files and directories that the kernel knows by a NodeId.
 #pragma once
 
 #include <memory>

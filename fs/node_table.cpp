@@ -190,8 +190,8 @@ std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make
   return node.bytes_;
 }
 
-// The bytes end without the lock, as their draft waits for the chunks that it is sending. The hold goes last: until then
-// the node is there for the caller.
+// The bytes end without the lock, as their draft waits for the chunks that it is sending. The hold goes last: until
+// then the node is there for the caller.
 void NodeTable::close(FileNode& node) {
   std::shared_ptr<FileBytes> dropped;
   {

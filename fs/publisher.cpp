@@ -34,15 +34,15 @@ Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const
 }
 
 void Publisher::publish_at_release(const FileNodePtr& node, uint64_t session) {
-  // The flush of this very close has failed just now. Another try would make the program wait once more for a store that
-  // is away; only the bytes that a mapping has added since are still to be kept.
+  // The flush of this very close has failed just now. Another try would make the program wait once more for a store
+  // that is away; only the bytes that a mapping has added since are still to be kept.
   if (is_kept(*node)) return describe(node, session);
   const auto context = sources_.environment.background(Cause::write_back);
   if (auto done = publish(node, session, context); !done) log::error("{}", done.error().to_string());
 }
 
-// The turn is held from sealing to the end, so that published() is told of the very content that seal() made durable. The
-// entry lock is taken after the upload: a rename or an unlink waits for one commit, and not for gigabytes.
+// The turn is held from sealing to the end, so that published() is told of the very content that seal() made durable.
+// The entry lock is taken after the upload: a rename or an unlink waits for one commit, and not for gigabytes.
 Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context) {
   auto turn = turns_.acquire(node->ino, context);
   if (!turn) return fail(std::move(turn).error());
@@ -75,8 +75,8 @@ Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& versio
   return {};
 }
 
-// Only after the commit: published() removes what a restart would find. A crash in between leaves a kept draft that is
-// published already; the next start publishes it again, in the same session and so in place of itself.
+// Only after the commit: published() removes the description of a kept draft, and a crash before the commit would lose
+// the draft. After a crash in between it is published twice, the second time by the next start, in the same session.
 void Publisher::note_published(FileNode& node, const FileView& view, const VersionPtr& version) {
   view.bytes->published(version);
   nodes_.advance(node, version);

@@ -21,8 +21,8 @@ struct RetryDelays {
   std::chrono::nanoseconds most{std::chrono::minutes(1)};
 };
 
-// Publishes on request; what fails is kept on this machine and tried again by a thread of its own until it is in the
-// store, also by later processes.
+// Publishes on request; a draft that fails is kept on this machine and tried again by a thread of its own until it is
+// in the store, also by later processes.
 //
 // Thread-safety: all methods may be called from any thread. A file's publication turn and its entry lock are held over
 //   remote calls, and waiting for them can be interrupted; mutex_ is held over none.

@@ -1,4 +1,4 @@
-// Whether the store answers those who only look.
+// Whether the store answers the requests that only look.
 #pragma once
 
 #include <atomic>
@@ -11,14 +11,14 @@
 
 namespace cairn {
 
-// Says each outage once, and keeps those who look from waiting for a hanging store again and again. What it knows comes
-// from directories that were asked for: while nobody looks, an outage goes unnoticed, and so does its end.
+// Says each outage once, and saves requests that only look from waiting for a hanging store again and again. It learns
+// from their questions about directories: while nobody looks, an outage goes unnoticed, and so does its end.
 // Thread-safety: all methods may be called from any thread.
 class Reach {
  public:
   explicit Reach(const Clock& clock) : clock_(clock) {}
 
-  // The store has kept somebody waiting in vain just now: asking again would only make another one wait.
+  // A request has just waited for the store in vain: asking again would only make another one wait.
   [[nodiscard]] bool is_hanging() const { return clock_.steady_now() < ask_again_.load(); }
 
   // A question put at `asked` was answered, or was left unanswered.

@@ -1,4 +1,4 @@
-// A filesystem over a store's Namespace: who is asked for what, and in which order locks are taken.
+// A filesystem over a store's Namespace: which part answers each call, and in which order locks are taken.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
                   std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root);
   ~StoreFileSystem() override;
 
-  // Takes over what an earlier process kept. What cannot be placed now stays kept for the next start.
+  // Takes over the drafts that an earlier process kept. A draft whose file cannot be found now stays kept for the next
+  // start.
   Result<void> recover(const RequestContext& context);
 
   Result<NodeReply> lookup(NodeId parent, const std::string& name, const RequestContext& context) override;
@@ -94,7 +95,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     std::shared_ptr<FileBytes> bytes;
     bool writable = false;
     bool append = false;
-    uint64_t session = 0;  // Version::session of what this open file publishes
+    uint64_t session = 0;  // Version::session of all that this open file publishes
   };
   struct Listing {
     Listing(NodePtr listed, std::vector<DirectoryEntry> found) : node(std::move(listed)), entries(std::move(found)) {}
@@ -106,12 +107,12 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   // One end of a change of names, checked and up to date.
   struct Target {
     NodePlace place;
-    EntryPtr entry;  // what stands under the name; may be nullptr
+    EntryPtr entry;  // under that name; nullptr: the name is free
   };
 
   Result<void> adopt(RecoveredDraft recovered, const RequestContext& context);  // lifecycle.cpp
 
-  // lookups.cpp: from nodes to what the store says of them.
+  // lookups.cpp: from nodes to their entries in the store.
   [[nodiscard]] Result<void> check_writable() const;
   [[nodiscard]] Result<void> check_writable(const Node& node) const;
   [[nodiscard]] Result<DirectoryNodePtr> directory_node(NodeId id) const;
@@ -175,7 +176,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   EntryLocks entries_;
   HandleTable<OpenFile> files_;
   HandleTable<Listing> listings_;
-  mutable Reach reach_;  // noted by those who only look
+  mutable Reach reach_;  // what freshen() has met
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
   Publisher publisher_;  // last: its thread uses all of the above

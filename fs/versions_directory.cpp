@@ -17,8 +17,8 @@ constexpr uint32_t kOwnerReads = 0400;
 
 bool has_history(const Entry& entry) { return !entry.versions.empty(); }
 
-// Who may read old versions: whoever may read the file that has the name, or had it last. The mode of a file whose name
-// a symlink or a directory has taken since is not kept: then it is the owner alone.
+// Old versions may be read by all who may read the file that has the name, or had it last. If a symlink or a directory
+// has taken the name, that file's mode is gone: then only the owner may.
 Attributes access_to(const Entry& history, const Directory& directory) {
   Attributes access = history.kind == Kind::directory ? directory.attributes() : history.attributes;
   const bool has_mode = history.kind == Kind::file;

@@ -24,7 +24,7 @@ Result<EntryPtr> find_old_version(const Directory& directory, const std::string&
 std::vector<DirectoryEntry> list_histories(const Directory& directory);
 std::vector<DirectoryEntry> list_versions(EntryId directory, const std::string& name, const Entry& history);
 
-// Attributes of the directories: readable by whoever may read `directory`, writable by nobody.
+// Attributes of the directories: readable by all users who may read `directory`, writable by nobody.
 NodeAttributes versions_attributes(const Attributes& directory, EntryId ino);
 
 }  // namespace cairn

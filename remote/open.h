@@ -11,7 +11,7 @@ namespace cairn {
 
 struct OpenObjectStoreOptions {
   bool read_only = false;
-  bool create = false;     // make an empty place for a new store if there is none
+  bool create = false;     // make an empty directory for a new store if there is none
   size_t operations = 32;  // that the store can have under way at once
   std::chrono::nanoseconds timeout{std::chrono::seconds(30)};
 };

@@ -1,4 +1,4 @@
-// A store as a daemon uses it: with everything around it that makes a network bearable.
+// A store with everything around it that makes a network bearable.
 #pragma once
 
 #include <memory>
@@ -12,10 +12,12 @@
 
 namespace cairn {
 
-// A store with all its decorators, as a daemon uses it: retried( limited( hedged( metered( bare )))). A retry waits
-// outside the limit, and what is measured is the store itself, not the queue before it. Thread-safety: objects() and
-// its users may be called from any thread. Ownership: owns `bare`; `clock` and `random` are borrowed and outlive this
-// object.
+// retried( limited( hedged( metered( bare )))), hedged only if the options say so. A retry waits outside the limit, so
+// that it takes no room there, and the metrics are those of the store itself, without the queue before it. What
+// open_object_store() has put around `bare` already (DetachedObjectStore) stays inside of all of these.
+//
+// Thread-safety: all methods may be called from any thread.
+// Ownership: owns `bare`; `clock` and `random` are borrowed and outlive this object.
 class RemoteStack {
  public:
   struct Options {

@@ -156,7 +156,7 @@ void FuseSession::end_requests() {
 void FuseSession::stop() { loop_->stop(); }
 
 void FuseSession::unmount() {
-  // Closing the device ends the connection for those who still have files open; the name goes lazily.
+  // Closing the device ends the connection for programs that still have files open; the name goes lazily.
   if (session_) fuse_session_unmount(session_.get());
 }
 

@@ -48,15 +48,15 @@ class FuseSession {
   // When it returns, the mount is there and its terms are agreed; requests wait for run().
   // `files` and `control` are one filesystem.
   static Result<std::unique_ptr<FuseSession>> open(FileSystem& files, FileSystemControl& control, Options options);
-  // Unmounts, if run() has not: lazily, so that it never waits for those who still use files there.
+  // Unmounts, if run() has not: lazily, so that it never waits for programs that still use files there.
   ~FuseSession();
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
 
-  // Serves requests until somebody unmounts, or stop(). Then the mount is gone, and whoever still has a file open
-  // there gets ENOTCONN. Failures: io, if the device failed; deadline_exceeded, if a request is stuck in a call that
-  // nothing can end (a file of a dead NFS server): the mount is gone then, too, but the stuck threads still use the
-  // file system, so the process must end without destroying it.
+  // Serves requests until somebody unmounts, or stop(). Then the mount is gone, and a program that still has a
+  // file open there gets ENOTCONN. Failures: io, if the device failed; deadline_exceeded, if a request is stuck in a
+  // call that nothing can end (a file of a dead NFS server): the mount is gone then, too, but the stuck threads still
+  // use the file system, so the process must end without destroying it.
   Result<void> run();
   // Ends run() within Options::stop_grace + end_patience.
   void stop();

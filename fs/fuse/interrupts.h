@@ -12,8 +12,8 @@
 namespace cairn {
 
 // The kernel tells us of every signal, also of those that a program hardly notices (a timer, a child that ended), and
-// programs do not expect EINTR from stat or rename. So a request that was interrupted gets a little longer; whoever
-// still waits then really waits, and is let go.
+// programs do not expect EINTR from stat or rename. So a request that was interrupted gets a little longer; if it
+// still waits then, it is ended.
 //
 // Thread-safety: all methods may be called from any thread; neither blocks.
 class Interrupts {

@@ -22,7 +22,7 @@ void do_getattr(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
       [&](const NodeReply& reply) { reply_attributes(raw, reply); });
 }
 
-// Access times are not kept, and the file system sets the change time itself: requests for those change nothing.
+// There are no access times, and the file system sets the change time itself: requests for those change nothing.
 SetAttributes wanted_attributes(const struct stat& values, int to_set) {
   SetAttributes wanted;
   if ((to_set & FUSE_SET_ATTR_MODE) != 0) wanted.mode = values.st_mode & 07777;

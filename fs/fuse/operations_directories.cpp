@@ -77,7 +77,7 @@ void read_listing(fuse_req_t raw, const Subject& subject, size_t size, off_t off
   request.answer(
       [&](const RequestContext& context) -> Result<void> {
         auto listed = request.files().read_directory(handle, static_cast<uint64_t>(offset), plus, emit, context);
-        // What is on the page is told, and its lookups count; the error comes with the next page.
+        // The entries on the page are sent, as their lookups count already; the error comes with the next page.
         if (!listed && page.empty()) return listed;
         return {};
       },

@@ -46,7 +46,7 @@ struct stat to_stat(const NodeAttributes& attributes) {
   result.st_blksize = kPreferredIoBytes;
   result.st_mtim = to_timespec(attributes.mtime);
   result.st_ctim = to_timespec(attributes.ctime);
-  result.st_atim = result.st_mtim;  // access times are not kept
+  result.st_atim = result.st_mtim;  // there are no access times
   return result;
 }
 

@@ -20,7 +20,8 @@ double to_seconds(std::chrono::nanoseconds duration);
 void reply_entry(fuse_req_t raw, FileSystem& files, const NodeReply& reply);
 void reply_attributes(fuse_req_t raw, const NodeReply& reply);
 
-// Memory for one reply, kept by the thread for its next ones. The bytes are uninitialised or of an earlier reply.
+// Memory for one reply, which the thread uses again for its next ones. The bytes are uninitialised or of an earlier
+// reply.
 MutableByteView reply_buffer(size_t size_bytes);
 void reply_bytes(fuse_req_t raw, ByteView bytes);
 

@@ -91,6 +91,7 @@ size_t RequestLoop::threads() const {
   return threads_.size();
 }
 
+// No new threads from the end of this on: join_all() must have them all.
 void RequestLoop::wait_for_end(std::chrono::nanoseconds grace) {
   MutexLock lock(mutex_);
   changed_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || ended_; });
@@ -132,6 +133,8 @@ void RequestLoop::spawn_reader() {
     const Shift shift(*this);
     work();
   });
+  // Counted here and not by the thread itself: until it runs, another dispatch() would spawn one more, and join_all()
+  // would not wait for it.
   ++alive_;
   ++readers_;
 }
@@ -163,9 +166,10 @@ bool RequestLoop::receive(fuse_buf& buffer) {
 void RequestLoop::dispatch(const fuse_buf& buffer) {
   if (is_urgent(buffer.mem)) return process(buffer.mem, buffer.size);
   MutexLock lock(mutex_);
+  // Another reader is begun before this one goes to work, for the work may be stuck in the store.
   if (readers_ == 1 && threads_.size() < max_threads_) spawn_reader();
   if (readers_ == 1) {
-    // The last reader goes on reading; whoever comes free first does the work.
+    // The last reader goes on reading; the first thread that comes free does the work.
     backlog_.push_back(Buffer::copy_of({static_cast<const std::byte*>(buffer.mem), buffer.size}));
     return;
   }
@@ -173,6 +177,7 @@ void RequestLoop::dispatch(const fuse_buf& buffer) {
   lock.unlock();
   process(buffer.mem, buffer.size);
   lock.lock();
+  // The backlog before the next read: its requests have waited longer than any that the kernel still holds.
   while (!backlog_.empty()) {
     const Buffer next = std::move(backlog_.front());
     backlog_.pop_front();

@@ -46,7 +46,7 @@ bool is_loopback(const std::string& host) {
   return host == "localhost";
 }
 
-// Those that the guide allows for plain HTTP: ECS, EKS, and EKS by IPv6.
+// The hosts that the guide allows for plain HTTP: ECS, EKS, and EKS by IPv6.
 bool is_container_host(const std::string& host) {
   constexpr std::array<std::string_view, 3> kHosts = {"169.254.170.2", "169.254.170.23", "fd00:ec2::23"};
   return std::ranges::find(kHosts, host) != kHosts.end();

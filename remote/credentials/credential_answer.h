@@ -1,4 +1,4 @@
-// Temporary credentials in the answers of those who hand them out.
+// Temporary credentials in the answers of the services that hand them out.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Where credentials are found out: the usual chain of places.
+// Where credentials come from: the usual chain of sources.
 #pragma once
 
 #include <memory>

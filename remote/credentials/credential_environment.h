@@ -1,4 +1,4 @@
-// What looking for credentials is told, and what it may look at.
+// The settings of a search for credentials, and the surroundings that it may look at.
 #pragma once
 
 #include <functional>

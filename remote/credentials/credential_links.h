@@ -1,4 +1,4 @@
-// The links of the credential chain: one function for each place where credentials can be.
+// The links of the credential chain: one function for each source of credentials.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// One request to somebody who hands out credentials: small, short, and never retried here.
+// One request to a service that hands out credentials: small, short, and never retried here.
 #pragma once
 
 #include <chrono>

@@ -20,7 +20,7 @@ class CongestionWindow {
   [[nodiscard]] bool has_room() const { return under_way_ < size(); }
   [[nodiscard]] size_t under_way() const { return under_way_; }
 
-  // Takes a place; give the result to the end of the same request.
+  // Counts a request in. Its number goes to the end_… call for the same request.
   uint64_t begin();
   void end_well(uint64_t request);
   // A throttled, timed-out or refused request.

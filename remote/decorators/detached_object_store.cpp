@@ -12,7 +12,7 @@ namespace cairn {
 
 namespace {
 
-// What one call answers, to a caller who may be gone by then.
+// The answer of one call, whose caller may be gone by then.
 template <class Answer>
 class Reply {
  public:
@@ -36,7 +36,7 @@ class Reply {
 
 }  // namespace
 
-// The threads and what they share; whichever of them is stuck keeps it alive.
+// The threads and their shared state, which stays as long as any of them is stuck.
 class DetachedObjectStore::Crew {
  public:
   explicit Crew(std::unique_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}

@@ -1,4 +1,4 @@
-// Detachment: a call that hangs in the system does not hold up whoever made it.
+// Detachment: a call that hangs in the system does not hold up its caller.
 #pragma once
 
 #include <chrono>

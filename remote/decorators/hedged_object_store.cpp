@@ -14,15 +14,16 @@ std::string_view first_name(std::string_view key) { return key.substr(0, key.fin
 
 }  // namespace
 
-// One get that may become two. The caller's thread runs the first; whoever ends last lets go of it.
+// One get that may become two. The caller's thread runs the first, a pool thread the second; the race is shared by
+// both, since a second get that has lost may return after the caller has its answer.
 class HedgedObjectStore::Race {
  public:
   Race(std::string key, ByteRange range, const RequestContext& context)
       : key_(std::move(key)), range_(range), context_(context), relay_(context.stop, Relay{first_, second_}) {}
 
-  std::optional<Schedule::iterator> place;  // under the store's mutex_: where in its schedule, until it is hedged
+  std::optional<Schedule::iterator> place;  // under the store's mutex_: its row in schedule_, until it leaves that
 
-  // On the caller's thread. While a second get is under way, a failure of the first does not count yet.
+  // On the caller's thread. If the first get fails while the second is under way, the second decides.
   Result<Buffer> run_first(ObjectStore& inner) {
     auto answer = inner.get(key_, range_, with_stop(first_));
     MutexLock lock(mutex_);
@@ -38,14 +39,14 @@ class HedgedObjectStore::Race {
     return answer;
   }
 
-  // Whether there is still something to win by a second get. If so, run_second must follow.
+  // False if the first get is over: there is nothing left to win. Else run_second must follow.
   bool begin_second() {
     const MutexLock lock(mutex_);
     second_is_under_way_ = !first_is_over_;
     return second_is_under_way_;
   }
 
-  // Whether its answer is the race's.
+  // True if the second get's answer is the answer of the race.
   bool run_second(ObjectStore& inner) {
     auto answer = inner.get(key_, range_, with_stop(second_));
     const MutexLock lock(mutex_);

@@ -17,12 +17,12 @@
 namespace cairn {
 
 struct HedgePolicy {
-  // A second get begins after `factor` times what nine of ten peers took, and no sooner than `least_wait`. Peers are
-  // the last gets of keys with the same first name ("chunks/…").
+  // A second get begins once the first has taken `factor` times as long as nine of ten recent gets did, and no sooner
+  // than after `least_wait`. Only gets of keys with the same first name ("chunks/…") are compared.
   uint32_t factor = 3;
   std::chrono::nanoseconds least_wait{std::chrono::milliseconds(100)};
-  // Gets that may be hedged: one of `gets_per_hedge`, and `burst` at once. An endpoint that is slow as a whole is not
-  // asked for twice the work.
+  // At most one of `gets_per_hedge` gets gets a second one, and `burst` in a row may: an endpoint that is slow as a
+  // whole is not asked for twice the work.
   uint32_t gets_per_hedge = 20;
   uint32_t burst = 4;
 };
@@ -32,13 +32,13 @@ struct HedgePolicy {
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: `inner` and `clock` are borrowed and outlive this object. No get may be under way at destruction.
-// Failures: those of `inner`; of a hedged get, those of the first try.
+// Failures: those of `inner`; if both gets of a race fail, the failure of the first.
 class HedgedObjectStore final : public ObjectStore {
  public:
   HedgedObjectStore(ObjectStore& inner, HedgePolicy policy, const Clock& clock);
   ~HedgedObjectStore() override;
 
-  // Second gets begun, and those whose answer was used.
+  // How many second gets were begun, and how many of their answers were used.
   [[nodiscard]] uint64_t hedges() const { return hedges_; }
   [[nodiscard]] uint64_t hedges_won() const { return hedges_won_; }
 
@@ -73,16 +73,16 @@ class HedgedObjectStore final : public ObjectStore {
   const HedgePolicy policy_;
   const Clock& clock_;
   LatencyHistory history_;
-  std::atomic<uint32_t> credit_;  // in gets; a hedge costs gets_per_hedge of them
+  std::atomic<uint32_t> credit_;  // each get earns 1, a second get costs gets_per_hedge
   std::atomic<uint64_t> hedges_{0};
   std::atomic<uint64_t> hedges_won_{0};
 
   Mutex mutex_;
   Condition changed_;
-  Schedule schedule_ CAIRN_GUARDED_BY(mutex_);  // when which race is hedged
+  Schedule schedule_ CAIRN_GUARDED_BY(mutex_);  // the races with one get, by the time at which the second begins
 
   Executor second_gets_;
-  Thread watcher_;  // the last: stops first
+  Thread watcher_;  // last: it ends first, as it uses all of the above
 };
 
 }  // namespace cairn

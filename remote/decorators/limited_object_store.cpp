@@ -48,7 +48,7 @@ Result<uint64_t> LimitedObjectStore::enter(const RequestContext& context) {
     request = window_.begin();
     if (is_background(ticket.rank)) ++background_operations_;
   }
-  turn_.notify_all();  // whoever is first in the queue now may fit as well
+  turn_.notify_all();  // the operation that is first in the queue now may fit as well
   if (admitted) return request;
   return fail(admitted.error().code(), "waited for {} other operations of this store", window_.under_way());
 }

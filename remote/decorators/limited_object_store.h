@@ -1,4 +1,4 @@
-// Restraint: only so many operations at once as the store bears, and those that somebody waits for first.
+// Restraint: only as many operations at once as the store bears, the ones that somebody waits for first.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct ObjectStoreLimits {
   size_t background_operations = 24;
 };
 
-// Operations past the limit wait their turn: demand and write-back before prefetch before maintenance, and in order of
+// Operations past the limit wait in a queue: demand and write-back before prefetch before maintenance, and in order of
 // arrival among equals.
 // Thread-safety: all methods may be called from any thread.
 // Ownership: `inner` is borrowed and outlives this object.
@@ -27,7 +27,7 @@ class LimitedObjectStore final : public ObjectStore {
   LimitedObjectStore(ObjectStore& inner, ObjectStoreLimits limits)
       : inner_(inner), limits_(limits), window_(limits.operations) {}
 
-  // Operations that wait for their turn now.
+  // Operations in the queue now.
   [[nodiscard]] size_t waiting() const;
   // Operations that may be under way now: narrower after the store was unavailable.
   [[nodiscard]] size_t window() const;
@@ -41,20 +41,20 @@ class LimitedObjectStore final : public ObjectStore {
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
  private:
-  // A place in the queue; the smallest is next.
+  // A position in the queue; the smallest is next.
   struct Ticket {
     int rank;  // by cause
     uint64_t number;
     auto operator<=>(const Ticket&) const = default;
   };
 
-  // Runs `call` once it is its turn.
+  // Runs `call` once it is admitted.
   template <class Call>
   auto in_turn(const RequestContext& context, Call call) -> decltype(call());
   // The window's number of the request.
   Result<uint64_t> enter(const RequestContext& context);
   void leave(uint64_t request, Cause cause, const Error* error);
-  // Caller holds mutex_.
+  // First in the queue, with room in the window, and for background operations in their share of it.
   [[nodiscard]] bool is_turn_of(const Ticket& ticket) const CAIRN_REQUIRES(mutex_);
 
   ObjectStore& inner_;
@@ -64,7 +64,7 @@ class LimitedObjectStore final : public ObjectStore {
   std::set<Ticket> queue_ CAIRN_GUARDED_BY(mutex_);
   uint64_t next_number_ CAIRN_GUARDED_BY(mutex_) = 0;
   CongestionWindow window_ CAIRN_GUARDED_BY(mutex_);
-  size_t background_operations_ CAIRN_GUARDED_BY(mutex_) = 0;  // of those under way
+  size_t background_operations_ CAIRN_GUARDED_BY(mutex_) = 0;  // of the operations under way
 };
 
 }  // namespace cairn

@@ -42,13 +42,13 @@ class DirectoryObjectStore final : public ObjectStore {
  private:
   DirectoryObjectStore(Options options, Folder root) : options_(std::move(options)), root_(std::move(root)) {}
 
-  // What put_if_absent and remove look at before they touch anything.
+  // The checks of put_if_absent and remove before they touch anything.
   [[nodiscard]] Result<void> admit_change(const RequestContext& context) const;
   [[nodiscard]] Result<UniqueFd> open_object(const std::string& key, uint64_t* size_bytes) const;
   Result<void> put_checked(const std::string& key, ByteView bytes, const RequestContext& context);
 
-  // The folder at `path`, made if need be; it and those above it are durable.
   Result<void> remove_one(const std::string& key, const RequestContext& context);
+  // The folder at `path`, made if need be; it and the folders above it are durable.
   Result<Folder> folder_for_put(const std::string& path);
   Result<Folder> make_folders(const std::string& path);
   [[nodiscard]] bool is_known_durable(const std::string& path) const;
@@ -59,7 +59,7 @@ class DirectoryObjectStore final : public ObjectStore {
   const Folder root_;
   mutable Mutex mutex_;
   std::unordered_set<std::string> durable_folders_
-      CAIRN_GUARDED_BY(mutex_);  // their names are synced in those above them
+      CAIRN_GUARDED_BY(mutex_);  // their names are synced in the folders above
 };
 
 }  // namespace cairn

@@ -212,7 +212,7 @@ class CurlTransport::Session {
     prepare_method(exchange);
   }
 
-  // A body comes from a callback that cannot be rewound. Over a kept connection that the server has just closed, curl
+  // A body comes from a callback that cannot be rewound. Over a reused connection that the server has just closed, curl
   // would otherwise send a request again by itself, and the caller of a conditional PUT could not know that the 412 of
   // the second time speaks of the first. An empty body would not need rewinding: it goes over a new connection.
   void prepare_method(Exchange& exchange) {

@@ -30,7 +30,7 @@ struct S3Listing {
   std::string continuation;  // for the next request, if page.more
 };
 
-// Failures: unavailable: not a listing (whoever answered, it was not the store).
+// Failures: unavailable: not a listing (a proxy has answered, or a captive portal, but not the store).
 Result<S3Listing> parse_listing(ByteView xml);
 
 std::string deletion_request(const std::vector<std::string>& keys);

@@ -10,8 +10,8 @@ namespace cairn {
 
 namespace {
 
-// A directory that moves while the tree is walked can be met twice, or never; what is really wrong is wrong in each
-// walk. Chunks do not move: what is wrong with one was read twice already.
+// A directory that moves while the tree is walked can be met twice, or never; real damage is found by each walk. Chunks
+// do not move, and a wrong one was read twice already.
 constexpr int kMostWalks = 5;
 
 bool has_finding(const CheckReport& report, const CheckFinding& wanted) {
@@ -20,8 +20,8 @@ bool has_finding(const CheckReport& report, const CheckFinding& wanted) {
   });
 }
 
-// Chunks come last: they are durable before the record that leads to them, so none of those that the walk has met can
-// be missing from a listing that starts later.
+// Chunks come last: they are durable before the record that leads to them, so none that the walk has met can be
+// missing from a listing that starts later.
 Result<CheckReport> check_once(ObjectStore& objects, const CheckOptions& options, const RequestContext& context) {
   const auto format = open_store_format(objects, context);
   if (!format) return fail(format.error());

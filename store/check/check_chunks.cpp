@@ -78,7 +78,8 @@ void ChunkCheck::compare_folder(size_t folder) {
   for (const Use& use : uses) confirm_missing(use);
 }
 
-// `uses` are those that no listed object came before; answers with those that come after `object`.
+// `uses` are the chunks that the listing has not reached before this object. Answers with the ones after `object`; the
+// ones before it are in no object.
 std::span<const ChunkCheck::Use> ChunkCheck::compare_object(const ObjectInfo& object, std::span<const Use> uses) {
   ChunkId id;
   if (!keys::parse_chunk(object.key, &id)) return uses;
@@ -98,7 +99,8 @@ void ChunkCheck::compare_present(const ObjectInfo& object, const Use& use) {
   if (!can_be) report(use, fmt::format("the object of {} bytes cannot hold {}", object.size_bytes, use.size));
 }
 
-// A listing may be older than the record that names the chunk: asked again before it is called lost.
+// A listing may be older than the record that names the chunk: the store is asked again before the chunk is called
+// lost.
 void ChunkCheck::confirm_missing(const Use& use) {
   if (ledger_.stopped()) return;
   ledger_.done_object(0);
@@ -123,9 +125,10 @@ Result<uint64_t> ChunkCheck::read_and_check(const Use& use) {
 
 void ChunkCheck::verify(const Use& use) {
   auto checked = read_and_check(use);
+  // Once more: the bytes may have been damaged on their way.
   if (!checked && checked.error().code() == Errc::corrupt) checked = read_and_check(use);
   ledger_.done_object(checked.value_or(0));
-  // A missing one was reported when the listings were compared.
+  // A missing chunk was reported when the listings were compared.
   if (checked || checked.error().code() == Errc::not_found || !ledger_.is_damage(checked.error())) return;
   report(use, checked.error().message());
 }

@@ -21,17 +21,18 @@ class ChunkCheck {
   // These chunks belong to `path`.
   void add(const std::vector<ChunkRef>& chunks, const std::string& path);
 
-  // Every chunk that was added: there, of a size that can be, and with `read_data` holding what its name and its
-  // manifest say. Counts those that nobody named.
+  // Checks that every chunk that was added is in the store, in an object of a possible size, and with `read_data` that
+  // its bytes have the digest that is their name and the checksum that the manifest lists. Counts the chunks in the
+  // store that were not added.
   void run(bool read_data);
 
  private:
-  // One chunk as one or many manifests describe it.
+  // A chunk as manifests list it. Manifests that list it alike share one use.
   struct Use {
     ChunkId id;
     uint32_t size = 0;
     Checksum checksum;
-    uint32_t path = 0;  // index of one file that needs it
+    uint32_t path = 0;  // index in paths_ of a file that needs the chunk
   };
 
   void compact();

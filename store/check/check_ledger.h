@@ -28,7 +28,7 @@ class CheckLedger {
 
   // True if `error` is damage, which a finding describes; anything else stops the check.
   bool is_damage(const Error& error);
-  // The check cannot go on; the first reason is kept.
+  // The check cannot go on; the first reason is the one reported.
   void stop(const Error& error);
   [[nodiscard]] bool stopped() const { return stopped_; }
 

@@ -18,7 +18,7 @@ struct CheckFinding {
 struct CheckReport {
   uint64_t directories = 0, records = 0, files = 0, versions = 0, manifests = 0, chunks = 0;
   uint64_t chunk_bytes = 0;  // encoded
-  // Normal, and what `gc` collects: what an interrupted save, mkdir or a finished rmdir left.
+  // Normal: left by an interrupted save or mkdir, or by a finished rmdir.
   uint64_t unreferenced_chunks = 0;
   uint64_t unreferenced_bytes = 0;
   uint64_t unreferenced_directories = 0;

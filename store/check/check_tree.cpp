@@ -108,7 +108,7 @@ void TreeCheck::walk() {
 }
 
 void TreeCheck::visit(EntryId id, const Loaded& loaded, std::vector<EntryId>& unread) {
-  // Sealed by an rmdir that has not freed the name yet: as good as gone.
+  // Retired by an rmdir that has not freed the name yet: as good as gone.
   if (loaded.state.removed) return;
   std::vector<ManifestUse> manifests;
   for (const auto& [name, entry] : loaded.state.entries) {
@@ -265,7 +265,7 @@ std::unordered_set<EntryId> TreeCheck::reachable(EntryId from) const {
   return seen;
 }
 
-// Those that no path leads to and that still hold names, each with its entries.
+// The directories that no path leads to and that still hold names, each with its entries.
 TreeCheck::Orphans TreeCheck::load_orphans() {
   Orphans orphans;
   for (const EntryId id : stored_directories()) {
@@ -288,7 +288,7 @@ void TreeCheck::report_orphan(EntryId id, const DirectoryState& state) {
                                        live_entries(state), state.entries.begin()->first)});
 }
 
-// Where a directory cannot be read nothing is known of what it names: then no other can be called lost.
+// A directory that cannot be read may hold the name of any other, so then no other can be called lost.
 // Of a lost subtree only the top is reported; of directories that lie within each other in a ring, the first.
 void TreeCheck::find_orphans() {
   if (!complete_) return;

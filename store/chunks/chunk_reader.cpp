@@ -22,18 +22,18 @@ uint64_t flight_bytes(const ChunkRef& chunk) { return uint64_t{chunk.size} + kCh
 
 Error in_chunk(const ChunkRef& chunk, const Error& error) { return error.in("chunk " + chunk.id.short_hex()); }
 
-// Chunks are kept by id alone, and a damaged manifest may claim anything of an id.
+// Chunks are resident by id alone, and a damaged manifest may claim anything of an id.
 Result<SharedBuffer> of_right_size(const ChunkRef& chunk, Result<SharedBuffer> buffer) {
   if (!buffer || (*buffer)->size() == chunk.size) return buffer;
   return fail(Errc::corrupt, "chunk {} has {} bytes, not the {} that its manifest says", chunk.id.short_hex(),
               (*buffer)->size(), chunk.size);
 }
 
-// Of the memory budget: what is on its way ahead of all readers, and what they have not come for yet. Many readers need
-// the rest for the chunks that they are in the middle of.
+// The share of the memory budget for prefetched chunks, on their way or waiting for their reader. Many readers need the
+// rest for the chunks that they are in the middle of.
 constexpr uint64_t kPrefetchShare = 4;
 
-// Of the memory budget, on top of it: decoding is short, and few cores do it at once.
+// The share of the memory budget that decoding may take on top of it: decoding is short, and few cores do it at once.
 constexpr uint64_t kDecodingShare = 8;
 
 // A reader who has not come for a prefetched chunk by then has most likely gone elsewhere.
@@ -109,10 +109,12 @@ void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
     kept = kept_.find(chunk.id);
   }
   if (kept) return done(std::move(kept));
+  // Without the lock: to make room for the lease, chunks are freed. If the chunk has landed by the time it is launched,
+  // it is brought once more, from the cache in all likelihood: a waste, and harmless.
   auto lease = lease_for_prefetch(flight_bytes(chunk));
   if (!lease) return done(fail(std::move(lease).error()));
   const MutexLock lock(mutex_);
-  // Another thread may have been as quick; whatever it began serves this caller too.
+  // Another thread may have launched it meanwhile: its flight serves this caller too.
   if (attach_locked(chunk, done)) return;
   launch_locked(chunk, Source::cache_or_store, Cause::prefetch, std::move(*lease))
       ->callbacks.push_back(std::move(done));
@@ -142,7 +144,8 @@ SharedBuffer ChunkReader::use_resident(const ChunkRef& chunk, uint64_t size_byte
   return kept_.use(chunk.id, size_bytes);
 }
 
-// Brings the chunk to a reader who takes `used_bytes` of it.
+// Brings the chunk to a reader who takes `used_bytes` of it. A flight that is under way is joined before memory is
+// asked for, since that has its memory; and once more afterwards, as the wait for memory may have been long.
 Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, uint64_t used_bytes,
                                       const RequestContext& context) {
   while (true) {
@@ -176,7 +179,7 @@ ChunkReader::FlightPtr ChunkReader::join_or_launch(const ChunkRef& chunk, Source
   return flight;
 }
 
-// The flight under way, with one more waiter; or one that has landed, if the chunk is kept; or nullptr.
+// The flight under way, with one more waiter; or one that has landed, if the chunk is resident; or nullptr.
 ChunkReader::FlightPtr ChunkReader::join_locked(const ChunkRef& chunk) {
   if (SharedBuffer buffer = kept_.find(chunk.id)) {
     auto landed = std::make_shared<Flight>(chunk, Source::store, Cause::demand, MemoryBudget::Lease());
@@ -219,11 +222,12 @@ Result<SharedBuffer> ChunkReader::wait(const FlightPtr& flight, const RequestCon
     abandoned = leave_locked(flight);
     if (flight->outcome) return *flight->outcome;
   }
+  // Without the lock: stopping runs the callbacks of whatever the flight is waiting in.
   if (abandoned) flight->stop.request_stop();
   return fail(in_chunk(flight->chunk, landed.error()));
 }
 
-// One waiter less; true if that was the last who cared, and the flight is now to be cancelled.
+// One waiter less; true if nobody waits for the flight any more, and it is now to be cancelled.
 bool ChunkReader::leave_locked(const FlightPtr& flight) {
   --flight->waiters;
   if (flight->outcome || flight->waiters > 0 || !flight->callbacks.empty()) return false;
@@ -261,6 +265,8 @@ Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes)
   return environment_.memory.try_acquire(size_bytes);
 }
 
+// A prefetch that a reader has joined was submitted twice: the task that comes second finds it started. The last task
+// is counted out with the lock held, because the destructor goes on as soon as it may take it.
 void ChunkReader::run(const FlightPtr& flight) {
   bool mine = false;
   {
@@ -287,6 +293,7 @@ Result<SharedBuffer> ChunkReader::bring(Flight& flight) {
   auto plain = fetch_verified(chunk, context);
   if (!plain) return fail(in_chunk(chunk, plain.error()));
   flight.lease.shrink_to(chunk.size);
+  // Into the cache only now that it is verified: what is cached is believed to be the chunk.
   SharedBuffer shared = share(std::move(*plain), std::move(flight.lease));
   environment_.cache.put(chunk.id, shared);
   return shared;
@@ -311,7 +318,7 @@ Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestConte
   counters.fetched_bytes += object->size();
   if (context.cause == Cause::prefetch) ++counters.chunks_prefetched;
 
-  // Waited for with memory in hand: whoever has it now waits for nothing more.
+  // Waited for with the chunk's memory in hand. It ends: a thread that holds decoding memory needs nothing more.
   const auto room = decoding_.acquire(decoding_bytes(object->view(), chunk.size), context);
   if (!room) return fail(room.error());
   auto plain = decode_chunk(std::move(*object), chunk.size);
@@ -329,6 +336,8 @@ Result<void> ChunkReader::verify(const ChunkRef& chunk, ByteView plain) const {
   return {};
 }
 
+// The flight goes and its chunk becomes resident under one lock: a reader that comes finds the one or the other, and
+// never launches a second flight in between. Callbacks and freed memory come after the lock, as both take others.
 void ChunkReader::land(const FlightPtr& flight, Result<SharedBuffer> outcome) {
   std::vector<Done> callbacks;
   ResidentChunks::Dropped dropped;
@@ -340,7 +349,8 @@ void ChunkReader::land(const FlightPtr& flight, Result<SharedBuffer> outcome) {
     if (flight->cause == Cause::prefetch) prefetching_bytes_ -= flight_bytes(flight->chunk);
     const bool unread = flight->cause == Cause::prefetch && flight->waiters == 0;
     if (outcome) kept_.keep(id, *outcome, unread, environment_.clock.steady_now(), dropped);
-    // Whoever waits for memory has asked for it before this chunk was kept, and will not ask again: one in, one out.
+    // A thread that waits for memory called the reclaimer before this chunk was resident, and does not call it again:
+    // so as much is freed here as has come in.
     if (outcome && environment_.memory.contended()) kept_.make_room((*outcome)->size(), dropped);
     callbacks = std::move(flight->callbacks);
     flight->outcome = outcome;

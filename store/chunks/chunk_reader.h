@@ -12,16 +12,16 @@
 
 namespace cairn {
 
-// A fetch is a flight: an io thread runs it, whoever wants the chunk waits for it to land. Memory for a flight is taken
-// by the thread that asks for it, before it starts and while it holds no other, so that pool threads never wait for
-// memory and nobody waits for memory with memory in hand.
+// A fetch is a flight: an io thread runs it, and every reader of the chunk waits for it to land. Memory for a flight is
+// taken by the reader that launches it, before it starts and while that reader holds no other, so that pool threads
+// never wait for memory and no thread waits for memory with memory in hand.
 //
 // Objects that are not raw are decoded within another budget, an eighth of the first.
 //
 // Thread-safety: all methods may be called from any thread; no lock is held while waiting or fetching. One ChunkReader
 //   per environment: it is the budget's reclaimer.
 // Ownership: buffers are shared and count against the MemoryBudget until the last holder lets go; recently used ones
-//   are kept as long as nobody else needs the memory, those read to their end in at most half of the budget.
+//   stay resident as long as nobody else needs the memory, those read to their end in at most half of the budget.
 // Failures: not_found ("chunk 3f2a… is missing from the store: run `cairnfs check`"), corrupt (a second fetch failed
 //   its check as well), those of ObjectStore. A waiter whose own context ends leaves; the fetch goes on for the others
 //   and is cancelled when nobody is left.
@@ -52,7 +52,7 @@ class ChunkReader {
   // In memory, in the cache, or on its way.
   [[nodiscard]] bool is_local(const ChunkRef& chunk) const;
 
-  // Drops the buffers that are only kept. What tests and benchmarks call "memory cold".
+  // Drops the resident chunks: for tests and benchmarks that begin with cold memory.
   void drop_memory();
 
  private:
@@ -85,7 +85,7 @@ class ChunkReader {
 
   StoreEnvironment& environment_;
   mutable Mutex mutex_;
-  std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_ CAIRN_GUARDED_BY(mutex_);  // those that may be joined
+  std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_ CAIRN_GUARDED_BY(mutex_);  // that may be joined
   ResidentChunks kept_ CAIRN_GUARDED_BY(mutex_);
   MemoryBudget decoding_;                                    // what decoders allocate besides the chunk's own bytes
   uint64_t prefetching_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  // leased to prefetches in flight

@@ -80,7 +80,7 @@ void ChunkWriter::sent(const ParcelPtr& parcel, const Result<void>& put) {
   for (const ParcelPtr& follower : followers) deliver_shared(follower);
 }
 
-// Those who followed have deadlines of their own: the next of them tries in its turn.
+// The followers have deadlines of their own: one of them leads now, and tries again.
 void ChunkWriter::failed(const ParcelPtr& parcel, const Error& why) {
   if (const ParcelPtr next = next_leader(parcel->ref.id)) {
     environment_.compute.submit([this, next] { encode(next); });

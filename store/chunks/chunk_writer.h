@@ -15,7 +15,7 @@
 
 namespace cairn {
 
-// What became of a chunk that was handed in.
+// The outcome of a chunk that was handed in.
 struct StoredChunk {
   ChunkRef ref;               // offset as given
   bool was_new = false;       // this call sent it
@@ -28,7 +28,7 @@ struct StoredChunk {
 class ChunkWriter {
  public:
   explicit ChunkWriter(StoreEnvironment& environment);
-  // Waits for what was handed in.
+  // Waits for the chunks that were handed in.
   ~ChunkWriter();
   ChunkWriter(const ChunkWriter&) = delete;
   ChunkWriter& operator=(const ChunkWriter&) = delete;
@@ -48,8 +48,8 @@ class ChunkWriter {
   void remember(const Manifest& manifest) { known_.add(manifest); }
   [[nodiscard]] bool is_known(const ChunkId& id) const { return known_.contains(id); }
 
-  // For whoever must wait for more memory while holding some (a lease for store(), and a base chunk to fetch for it):
-  // one thread at a time.
+  // The turn of a thread that must wait for more memory while it holds some: for a base chunk, with a lease for store()
+  // in hand.
   [[nodiscard]] Turn& gathering() { return gathering_; }
 
  private:
@@ -71,7 +71,7 @@ class ChunkWriter {
   Turn gathering_;
   Mutex mutex_;
   std::unordered_map<ChunkId, std::vector<ParcelPtr>, DigestHash> sending_
-      CAIRN_GUARDED_BY(mutex_);  // id -> who follows
+      CAIRN_GUARDED_BY(mutex_);  // id -> parcels that follow
   size_t parcels_ CAIRN_GUARDED_BY(mutex_) = 0;
   Condition idle_;
 };

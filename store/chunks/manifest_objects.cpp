@@ -9,7 +9,7 @@ namespace cairn {
 
 namespace {
 
-// The cache keeps things of a known size of at most a chunk, so an object goes in with its length in front.
+// The cache stores things of a known size of at most a chunk, so an object goes in with its length in front.
 constexpr size_t kLengthBytes = sizeof(uint64_t);
 
 void cache_object(StoreEnvironment& environment, const Digest& id, ByteView object) {

@@ -1,4 +1,4 @@
-// Manifest objects, through the local cache so that what is cached can be opened without the store.
+// Manifest objects, through the local cache, so that a file whose chunks are cached can be opened without the store.
 #pragma once
 
 #include "store/environment.h"

@@ -73,7 +73,7 @@ uint64_t ResidentChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Droppe
 
 uint64_t ResidentChunks::drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped) {
   for (auto at = queue.chunks.begin(); wanted_bytes > 0 && at != queue.chunks.end();) {
-    if (only_idle && at->buffer.use_count() > 1) {
+    if (only_idle && at->buffer.use_count() > 1) {  // a reader holds it, too
       ++at;
       continue;
     }

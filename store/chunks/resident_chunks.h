@@ -12,44 +12,45 @@
 
 namespace cairn {
 
-// The first to go are those that were read to their end (as many bytes as they have were delivered), then those in the
-// middle of being read, least recently used first; then those that were prefetched and whose reader has not come yet,
-// oldest first. To let go of one too early costs fetching it again, several times if it is read in small parts.
-// What is dropped is handed out instead of freed, so that the owner can free it without holding its lock.
-// Thread-safety: none; the owner's mutex guards it.
+// Each chunk is done (all its bytes have been delivered to readers), begun (a reader is in the middle of it) or unread
+// (prefetched, and its reader has not come yet). When room is needed, done chunks go first and then begun ones, the
+// least recently used in front; unread chunks go last, the oldest in front. A chunk that goes too early is fetched
+// again, several times if it is read in small parts. Dropped chunks are handed out instead of freed, so that the owner
+// can free them without holding its lock. Thread-safety: none; the owner's mutex guards it.
 class ResidentChunks {
  public:
   using Dropped = std::vector<SharedBuffer>;
 
-  // Chunks that were read to their end are kept as long as all together take no more than `fair_bytes`.
+  // Done chunks stay as long as all chunks together take no more than `fair_bytes`.
   explicit ResidentChunks(uint64_t fair_bytes) : fair_bytes_(fair_bytes) {}
 
-  // The chunk, of which a reader takes `size_bytes`, as the most recently used; nullptr if it is not here.
+  // A reader takes `size_bytes` of the chunk, which is the most recently used one now; nullptr if it is not here.
   SharedBuffer use(const ChunkId& id, uint64_t size_bytes);
-  // The reader will find `size_bytes` of it elsewhere; it is waited for as before.
+  // The kernel has got `size_bytes` of the chunk, which its reader will not come for. An unread chunk stays unread.
   void delivered(const ChunkId& id, uint64_t size_bytes);
+  // The chunk, without a reader's use of it; nullptr if it is not here.
   [[nodiscard]] SharedBuffer find(const ChunkId& id) const;
   [[nodiscard]] uint64_t unread_bytes() const { return queues_[kUnread].size_bytes; }
 
-  // Keeps one more chunk. Only those that were read to their end may go for it.
+  // Adds a chunk, `unread` or begun. Only done chunks are dropped for it.
   void keep(const ChunkId& id, SharedBuffer buffer, bool unread, SteadyTime now, Dropped& dropped);
-  // Readers who have not come for what is kept since before `then` are not waited for any more.
+  // Unread chunks that were added before `then` count as done: their readers have gone elsewhere.
   void give_up_unread(SteadyTime then);
-  // Drops chunks of `wanted_bytes` together: those that nobody else holds before any that is freed later, when its
-  // holder lets go.
+  // Drops chunks of `wanted_bytes` together: first the chunks that are held here alone, as dropping any other one frees
+  // its memory only when its other holders let go.
   void make_room(uint64_t wanted_bytes, Dropped& dropped);
-  // The same, sparing the unread, and what is being read as long as that takes no more than `fair_bytes`.
+  // The same, but for unread chunks, and for begun ones as long as those take no more than `fair_bytes`.
   void make_room_for_prefetch(uint64_t wanted_bytes, Dropped& dropped);
   void drop_all(Dropped& dropped);
 
  private:
-  enum Progress : size_t { kDone, kBegun, kUnread };  // in the order in which they go
+  enum Progress : size_t { kDone, kBegun, kUnread };  // in the order in which chunks go
   struct Chunk {
     ChunkId id;
     SharedBuffer buffer;
     Progress progress;
     uint64_t left_bytes;  // not delivered yet
-    SteadyTime since;
+    SteadyTime since;     // when it was added
   };
   struct Queue {
     std::list<Chunk> chunks;  // the next to go in front
@@ -65,7 +66,7 @@ class ResidentChunks {
 
   const uint64_t fair_bytes_;
   std::array<Queue, 3> queues_;  // by Progress
-  uint64_t size_bytes_ = 0;      // of all
+  uint64_t size_bytes_ = 0;      // of all chunks
   std::unordered_map<ChunkId, Position, DigestHash> index_;
 };
 

@@ -9,7 +9,7 @@ namespace cairn {
 namespace {
 
 // Sixteen bytes at a time, in the vector extensions that g++ and clang share. Splitting is log2(width) rounds of
-// "bytes at even places, bytes at odd places"; joining is the rounds backwards. Measured on one core in 4 MiB chunks:
+// "bytes at even positions, bytes at odd ones"; joining is the rounds backwards. Measured on one core in 4 MiB chunks:
 // widths 2, 4 and 8 at 16, 9 and 4 GB/s both ways, next to 0.6 to 0.9 GB/s for the zstd that follows.
 constexpr size_t kLane = 16;
 using Vector = uint8_t __attribute__((vector_size(kLane)));

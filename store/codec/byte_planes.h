@@ -1,4 +1,4 @@
-// Bytes regrouped by their place in an element: the exponents of floats next to each other compress, mixed with
+// Bytes regrouped by their position in an element: the exponents of floats next to each other compress, mixed with
 // mantissas they do not.
 #pragma once
 

@@ -49,7 +49,7 @@ bool clearly_less(T wider, T narrower) {
   return static_cast<double>(wider) < 0.98 * static_cast<double>(narrower);
 }
 
-// How often each byte value stands at each place of an 8-byte element; narrower widths add places up.
+// How often each byte value stands at each position of an 8-byte element; narrower widths add positions up.
 using Histogram = std::array<uint32_t, 256>;
 using PlaneHistograms = std::array<Histogram, kMaxWidth>;
 

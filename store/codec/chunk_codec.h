@@ -14,14 +14,14 @@ inline constexpr size_t kChunkHeaderBytes = 16;
 enum class ChunkEncoding : uint8_t {
   raw = 1,
   zstd = 2,
-  planes_zstd = 3,  // bytes regrouped by their place in an element of `width` bytes, then zstd
+  planes_zstd = 3,  // bytes regrouped by their position in an element of `width` bytes, then zstd
 };
 
 // The object for `plain` (1 byte … 4 MiB): the smallest of the encodings that sampling makes plausible, raw unless the
 // saving is worth a decode. The element width is found by sampling the bytes. Deterministic for one zstd version.
 Buffer encode_chunk(ByteView plain, int compression_level);
 
-// What decode_chunk() allocates besides the object, which it may keep: nothing for raw ones.
+// The bytes that decode_chunk() allocates besides the object, which it may answer with itself: none for raw objects.
 uint64_t decoding_bytes(ByteView object, uint32_t expected_size);
 
 // Plain bytes from an object; `expected_size` comes from the manifest. Raw ones stay where they are. Verifies grammar

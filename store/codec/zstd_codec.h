@@ -1,4 +1,4 @@
-// zstd frames: the one place of store/ that includes <zstd.h>.
+// zstd frames: the one file of store/ that includes <zstd.h>.
 #pragma once
 
 #include "base/bytes.h"

@@ -1,4 +1,4 @@
-// The thread that commits what nobody waits for.
+// The thread that commits changes which nobody waits for.
 #pragma once
 
 #include <functional>
@@ -12,10 +12,11 @@
 
 namespace cairn {
 
-// Directories with something left to do, and when it is due. What fails is tried again, with growing pauses.
+// Directories with something left to do, and when it is due. A directory whose work fails is tried again, with growing
+// pauses.
 //
 // Thread-safety: all methods may be called from any thread, add() from within the work too.
-// Ownership: keeps a directory from add() until its work is done.
+// Ownership: holds a directory from add() until its work is done.
 class BackgroundCommitter {
  public:
   using Work = std::function<Result<void>(const std::shared_ptr<Directory>&, const RequestContext&)>;
@@ -28,7 +29,7 @@ class BackgroundCommitter {
   void add(std::shared_ptr<Directory> directory, SteadyTime due);
   // Does all there is to do now, due or not, several directories at a time; the first error, after trying all.
   Result<void> run_all(const RequestContext& context);
-  // Interrupts the thread's work and ends it. What is left stays for run_all.
+  // Interrupts the thread's work and ends it. Jobs that are left stay for run_all.
   void stop();
 
   [[nodiscard]] size_t size() const;

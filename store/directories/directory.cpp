@@ -1,4 +1,4 @@
-// The view, the queue of changes, and waiting for the turn. What the holder of the turn does is in directory_sync.cpp.
+// The view, the queue of changes, and waiting for the turn. The work of a thread that has it is in directory_sync.cpp.
 #include "store/directories/directory.h"
 
 #include <algorithm>
@@ -83,6 +83,8 @@ std::chrono::nanoseconds Directory::age() const {
   return environment_.clock.steady_now() - answered_.began;
 }
 
+// Another thread's answer will do if its question began after this call. A question that was under way already may have
+// missed a record that is in the store by now: hence the serial numbers.
 Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestContext& context) {
   MutexLock lock(mutex_);
   const uint64_t asked_before = asked_;
@@ -112,6 +114,7 @@ Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited)
   if (pending_.size() >= kMaxPending) {
     return fail(Errc::unavailable, "{} changes of one directory wait for the store", pending_.size());
   }
+  // Tried on the view first: a change that cannot be fails here, before it waits for anything.
   if (auto applied = run(mutation, view()); !applied) return fail(std::move(applied).error());
   auto change = std::make_shared<Change>();
   change->mutation = std::move(mutation);
@@ -140,6 +143,9 @@ Result<void> Directory::commit_soon(Mutation mutation) {
   MutexLock lock(mutex_);
   const auto change = enqueue(std::move(mutation), false);
   if (!change) return fail(change.error());
+  // Told once for all that is pending, and once more when that is too much to wait; without the lock, since the
+  // committer has one of its own. If another thread commits the change before the hook is called, the job finds
+  // nothing.
   const bool tell = !announced_ || pending_.size() == kManyPending;
   announced_ = true;
   const SteadyTime due = due_locked().value_or((*change)->since);
@@ -178,6 +184,7 @@ Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const Re
   return *change->outcome;
 }
 
+// If the change is part of a record under way, it is in the store with that record or not at all.
 void Directory::withdraw(const ChangePtr& change) {
   std::erase(pending_, change);
   view_.reset();
@@ -198,6 +205,7 @@ void Directory::report_dropped(const Error& error) const {
   log::warning("directory {:016x}: a change that was to be committed later is dropped: {}", id(), error.to_string());
 }
 
+// Changes of commit_soon() stay pending: nobody waits for their error, and a later record takes them along.
 void Directory::fail_awaited(const Attempt& attempt, const Error& error) {
   for (const auto& [change, result] : attempt.results) {
     if (change->awaited && !change->outcome) change->outcome = fail(error);

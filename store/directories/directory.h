@@ -23,15 +23,14 @@ struct LoggedState;
 struct Record;
 struct RecordObject;
 
-// The local view is the last known record of the store with this host's pending changes replayed on top. Whoever wants
-// to talk to the store about this directory takes its turn: one thread at a time reads on or commits, with its own
-// request's context; all who wait share what it learns, and when it is interrupted the next one goes on.
+// The local view is the last known record of the store with this host's pending changes replayed on top. A thread that
+// has to ask the store about this directory takes its turn: one thread at a time reads on or commits, with its own
+// request's context. The threads that wait share its answer, and when it is interrupted the next one goes on.
 //
 // Thread-safety: all methods may be called from any thread. No lock is held over a remote call.
 // Ownership: shared; keeps a reference to its StoreEnvironment, which must outlive it.
 // Failures: each mutation's own; corrupt (a record that does not check); those of ObjectStore; read_only; not_found
-// once
-//   the directory is removed.
+//   once the directory is removed.
 // Durability: commit() and flush() return once the record is in the store; commit_soon() before.
 class Directory : public std::enable_shared_from_this<Directory> {
  public:
@@ -75,7 +74,8 @@ class Directory : public std::enable_shared_from_this<Directory> {
   // Concurrent callers share records (group commit). After an error the view is as if it had never been, and so is the
   // store; except that after cancelled, deadline_exceeded and unavailable the record may have been on its way: the
   // mutation is then found whole in some later record, or never.
-  // What a mutation passes out through its captures may stem from a run whose record lost: ask find() afterwards.
+  // A mutation may run for records that lose, so a result that it passes out through its captures proves nothing: ask
+  // find() afterwards.
   Result<void> commit(Mutation mutation, const RequestContext& context);
   // Applies `mutation` to the local view now; the store follows within StoreOptions::commit_delay. If another host's
   // change makes it fail by then, it is dropped, logged and counted; if that host has removed the directory, it is moot
@@ -96,7 +96,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   };
   using ChangePtr = std::shared_ptr<Change>;
 
-  // A record that was sent, and what its mutations answered: their outcome, if that record is found in the store.
+  // A record that was sent, with the answers of its mutations: their outcomes, if that record is found in the store.
   struct Attempt {
     std::array<std::byte, 16> commit{};
     std::vector<std::pair<ChangePtr, Result<void>>> results;
@@ -108,7 +108,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
     SteadyTime began{};
   };
 
-  // Holding the turn. The lock is given back while it lasts.
+  // Holds the turn as long as it lives, with the lock given back.
   class HeldTurn {
    public:
     HeldTurn(Directory& directory, MutexLock& lock) : directory_(directory), lock_(lock) {
@@ -142,7 +142,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   void drop_finished() CAIRN_REQUIRES(mutex_);
   [[nodiscard]] std::optional<SteadyTime> due_locked() const CAIRN_REQUIRES(mutex_);
 
-  // directory_sync.cpp: what the holder of the turn does, without mutex_.
+  // directory_sync.cpp: the work of the thread that has the turn, without mutex_.
   Result<void> put_first_record(const Attributes& attributes, const RequestContext& context);
   Result<void> catch_up(const RequestContext& context);
   Result<void> skip_to_newest(const RequestContext& context);
@@ -162,7 +162,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   mutable Mutex mutex_;
   Condition changed_;  // a change has its outcome, or the turn is free
 
-  // Written under mutex_ by the holder of the turn alone, who may therefore read it without.
+  // Only the thread that has the turn writes to it, under mutex_: that one may read it without, all others only with.
   const std::unique_ptr<LoggedState> base_;
 
   mutable std::optional<DirectoryEdit> view_
@@ -175,7 +175,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   uint64_t asked_ CAIRN_GUARDED_BY(mutex_) = 0;      // inquiries begun
   Inquiry answered_ CAIRN_GUARDED_BY(mutex_);        // the newest one that was answered
 
-  std::chrono::nanoseconds put_took_{0};  // of the turn's holder: how long the last put of a record took
+  std::chrono::nanoseconds put_took_{0};  // for the thread that has the turn: how long the last put of a record took
 };
 
 }  // namespace cairn

@@ -6,7 +6,7 @@ namespace cairn {
 
 namespace {
 
-// What is left under a name when `entry` is unlinked: its history, and what a half done move still has to undo.
+// Something stays under the name when `entry` is unlinked: its history, a directory's id, or the mark of a move.
 bool leaves_history(const Entry& entry) {
   return !entry.versions.empty() || entry.kind == Kind::directory || entry.move.has_value();
 }

@@ -14,7 +14,7 @@
 
 namespace cairn {
 
-// A state with alterations on top: what a Mutation sees and writes to, and what a local view is.
+// A state with alterations on top. Mutations read it and write to it; a directory's local view is one.
 // Thread-safety: none. Ownership: borrows the state, which must not change while the edit has alterations.
 class DirectoryEdit {
  public:
@@ -30,7 +30,7 @@ class DirectoryEdit {
   [[nodiscard]] bool has_live_entries() const;
 
   void put(const std::string& name, Entry entry);
-  // The name becomes free. What carries a history leaves it, and a directory the way to its id (Entry::deleted).
+  // The name becomes free. An entry with a history leaves that behind, and a directory its id (Entry::deleted).
   void remove(const std::string& name, Nanos now);
   // The name goes with its history: it moved away with the entry.
   void forget(const std::string& name);

@@ -1,4 +1,4 @@
-// What the holder of a directory's turn does: reading newer records, and committing what is pending.
+// The work of the thread that has a directory's turn: reading newer records, and committing pending changes.
 #include <algorithm>
 
 #include "base/log.h"
@@ -18,7 +18,7 @@ constexpr size_t kMaxAttempts = 64;
 constexpr unsigned kMaxBackOffDoublings = 6;
 constexpr std::chrono::nanoseconds kMaxBackOff = std::chrono::seconds(1);
 
-// Answers of a store that has not done, and never will do, what was asked.
+// Errors by which a store says for certain that it has not put the record, and never will.
 bool is_refusal(Errc code) {
   return code == Errc::permission_denied || code == Errc::read_only || code == Errc::no_space ||
          code == Errc::invalid_argument || code == Errc::unsupported;
@@ -70,7 +70,7 @@ Result<void> Directory::put_first_record(const Attributes& attributes, const Req
   const Inquiry inquiry = begin_inquiry();
   if (auto put = log_->put(*encoded, context); !put) {
     if (put.error().code() != Errc::already_exists) return put;
-    // Somebody's directory, or ours: a retry below us may not know that its first try went through.
+    // Another directory has this id, or ours does: a retry below us may not know that its first try went through.
     const auto found = log_->fetch(1, context);
     if (!found) return fail(found.error());
     const auto record = log_->decode(*found, *base_);
@@ -81,6 +81,8 @@ Result<void> Directory::put_first_record(const Attributes& attributes, const Req
   return {};
 }
 
+// The time is taken before the question leaves: the answer covers every record that was in the store by then, and a
+// later time would promise more.
 Directory::Inquiry Directory::begin_inquiry() {
   const MutexLock lock(mutex_);
   return {.serial = ++asked_, .began = environment_.clock.steady_now()};
@@ -91,7 +93,9 @@ void Directory::finish_inquiry(const Inquiry& inquiry) {
   answered_ = inquiry;
 }
 
-// Reads on until there is no next record. The first one is always read by itself: it may be an attempt of ours.
+// Reads on until there is no next record. The first one is always read by itself, as it may be an attempt of ours: a
+// listing that jumped over it to a later snapshot would leave that attempt's outcome unknown for ever. If a read fails,
+// the inquiry stays unanswered, so that nobody takes the view for newer than it is.
 Result<void> Directory::catch_up(const RequestContext& context) {
   const Inquiry inquiry = begin_inquiry();
   for (size_t read = 0; !base_->state.removed; ++read) {
@@ -120,14 +124,16 @@ Result<void> Directory::absorb(const RecordObject& object) {
   const auto record = log_->decode(object, *base_);
   if (!record) return fail(record.error());
   apply(*record, object.bytes.size());
-  // A move that its host has not finished yet. It most likely will; should it be gone, somebody has to.
+  // A rename of another host that is half done. That host most likely completes it within its own commit delay; if it
+  // has died, the committer of this one does.
   if (work_hook_ && record->host != environment_.options.host && has_moves(*record)) {
     work_hook_(shared_from_this(), environment_.clock.steady_now() + 2 * environment_.options.commit_delay);
   }
   return {};
 }
 
-// Makes `record` the base. If it is one of ours, its changes have their outcomes.
+// Makes `record` the base. If it is one of our attempts, its changes have their outcomes. All attempts were at this
+// very number, so the others are void: their changes stay pending, and the next record takes them.
 void Directory::apply(const Record& record, uint64_t object_bytes) {
   const MutexLock lock(mutex_);
   const std::vector<Attempt> attempts = std::exchange(attempts_, {});
@@ -151,7 +157,8 @@ void Directory::commit_pending(const Change& own, const RequestContext& context)
 }
 
 // Puts all that is pending into one record. Afterwards the changes have outcomes, or another host's record was first,
-// or the context has ended.
+// or the context has ended. The record is encoded and put without the lock: only this thread, which has the turn,
+// writes to base_, so `edit` stays valid; changes that arrive meanwhile wait for the next record.
 void Directory::commit_once(const RequestContext& context) {
   MutexLock lock(mutex_);
   DirectoryEdit edit(base_->state);
@@ -163,11 +170,13 @@ void Directory::commit_once(const RequestContext& context) {
   const auto encoded = log_->encode_next(*base_, edit);
   lock.lock();
   if (!encoded) return fail_awaited(attempt, encoded.error());
+  // Remembered before the put: from then on the record may be in the store, whatever the put's answer is.
   attempt.commit = encoded->record.commit;
   if (attempts_.size() == kMaxAttempts) attempts_.erase(attempts_.begin());
   attempts_.push_back(attempt);
   lock.unlock();
 
+  // A put that succeeds is an answer, too: there was no newer record.
   const Inquiry inquiry = begin_inquiry();
   const SteadyTime began = system_clock().steady_now();
   const auto put = log_->put(*encoded, context);
@@ -179,13 +188,14 @@ void Directory::commit_once(const RequestContext& context) {
 }
 
 // The put of `attempt` failed, which may mean that it was done, that it will be done, or that it never will. The record
-// that carries the number tells; it stays, so reading it once answers the question.
+// that carries the number tells; it stays, so reading it once answers the question. Where there is no such record the
+// attempt stays remembered, since a put that timed out may still arrive.
 void Directory::resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context) {
   const RecordNumber before = base_->number;
   const bool refused = is_refusal(put_error.code());
   const auto read = refused ? Result<void>() : catch_up(context);
   if (base_->number > before) return;
-  if (!context.check()) return;  // whoever takes the turn next goes on
+  if (!context.check()) return;  // the changes stay pending, for the next thread that takes the turn
 
   const MutexLock lock(mutex_);
   if (refused) attempts_.pop_back();
@@ -199,6 +209,7 @@ void Directory::resolve(const Attempt& attempt, const Error& put_error, const Re
                unreadable ? Error(Errc::unavailable, put_error.message() + ": exists but cannot be read") : put_error);
 }
 
+// With the turn: of all threads on this host one competes with the other hosts, and its record serves them all.
 void Directory::back_off(unsigned lost_races, const RequestContext& context) {
   const auto most = std::min(put_took_ * (1U << std::min(lost_races, kMaxBackOffDoublings)), kMaxBackOff);
   const auto span = static_cast<uint64_t>(std::max<int64_t>(most.count(), 1));

@@ -1,4 +1,4 @@
-// The mutations of this folder: what POSIX calls do to one directory. All capture values only and may run again.
+// The mutations that POSIX calls make in one directory. All capture values only and may run again.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,9 @@ struct FoundEntry {
 FoundEntry find_entry(const DirectoryEdit& edit, const std::string& name, EntryId id);
 FoundEntry find_entry(const Directory& directory, const std::string& name, EntryId id);
 
-// A new name. If it is taken: already_exists when `exclusive`, else nothing happens (whoever was first has it).
-// The history of deleted files goes on under the new entry; a file adds an empty version that `session` may replace.
+// A new name. If it is taken: already_exists when `exclusive`, else nothing happens: the entry that was there first has
+// it. The history of deleted files goes on under the new entry; a file adds an empty version that `session` may
+// replace.
 Mutation create_entry(std::string name, Entry entry, uint64_t session, bool exclusive, size_t keep_versions);
 
 // The name becomes free, if it still is that entry's.

@@ -1,6 +1,6 @@
 // The second half of a rename between directories. The target's entry carries a Move: "I also stood there". Completing
-// it means: take over what the source got since, free (or exchange) the source's name, clear the mark. Every step looks
-// before it writes and any number of hosts may do them at once.
+// it means: take over the versions that were published under the old name since, free (or exchange) the old name, clear
+// the mark. Every step looks before it writes and any number of hosts may do them at once.
 #include "store/directories/move.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ bool lists(const Entry& entry, const Version& version) {
                      [&](const VersionPtr& listed) { return same_version(*listed, version); });
 }
 
-// What `left` was given after `moved` was taken from it.
+// The versions that were published to `left` after `moved` was taken from it.
 std::vector<VersionPtr> newer_versions(const Entry& left, const Entry& moved) {
   const auto last_common = std::find_if(left.versions.rbegin(), left.versions.rend(),
                                         [&](const VersionPtr& version) { return lists(moved, *version); });
@@ -59,7 +59,7 @@ Entry with_newer(const Entry& moved, const Entry& left, size_t keep_versions) {
   if (left.attributes.ctime > moved.attributes.ctime) merged.attributes = left.attributes;
   Entry nothing;
   nothing.first_version = merged.first_version;
-  return merged.over(nothing, keep_versions);  // as many versions as are kept
+  return merged.over(nothing, keep_versions);  // no more versions than a name may list
 }
 
 bool has_newer(const Entry& moved, const Entry& left) {
@@ -92,7 +92,8 @@ Mutation clear_mark(const std::string& name, EntryId id, const Move& move) {
   };
 }
 
-// The moved entry where it came from, if it still stands there: committed, and as of now.
+// The moved entry where it came from, if it still stands there: committed, as of now, and with this host's own pending
+// changes. Not by open(), which would first complete the moves that ended there, and so on from directory to directory.
 Result<EntryPtr> Namespace::left_behind(const Move& move, EntryId id, std::shared_ptr<Directory>& source,
                                         const RequestContext& context) {
   auto opened = find_or_load(move.directory, context);
@@ -108,7 +109,9 @@ Result<EntryPtr> Namespace::left_behind(const Move& move, EntryId id, std::share
 
 // The order matters. First the source is read, then the target: if the mark is still there, then the entry in the
 // source is the one that was moved, and not one that came back there after another host had completed the move (coming
-// back clears the mark first). Then the source's name is freed only if nothing happened to it since it was read.
+// back clears the mark first). Newer versions are taken over before the name is freed: after a crash in between they
+// are found in the target and not added again, while the other order would lose them. The name is freed only if nothing
+// happened to it since it was read; else all begins anew.
 Result<void> Namespace::finish_move(Directory& target, const std::string& name, const RequestContext& context) {
   while (true) {
     if (auto alive = context.check(); !alive) return fail(alive.error().in("complete a move"));

@@ -7,8 +7,8 @@
 
 namespace cairn {
 
-// `moved` with what `left`, the same file under its old name, was given since: versions in order of publication, and
-// attributes where they are newer.
+// `moved` with the versions that were published since to `left`, the same file under its old name, in order of
+// publication, and with its attributes where they are newer.
 Entry with_newer(const Entry& moved, const Entry& left, size_t keep_versions);
 // Whether with_newer would differ from `moved`.
 bool has_newer(const Entry& moved, const Entry& left);

@@ -68,6 +68,7 @@ Result<void> Namespace::stop(const RequestContext& context) {
 size_t Namespace::pending_directories() const { return committer_->size(); }
 
 Result<void> Namespace::tend(Directory& directory, const RequestContext& context) {
+  // A move that cannot be completed now does not hold up the directory's own changes.
   auto finished = finish_moves(directory, context);
   auto flushed = directory.flush(context);
   return finished ? flushed : finished;
@@ -99,7 +100,8 @@ Result<Namespace::Opened> Namespace::find_or_load(EntryId id, const RequestConte
   return adopt(std::move(*loaded));
 }
 
-// Of several threads that loaded the same directory the first one's object becomes everybody's.
+// Of several threads that loaded the same directory the first one's object becomes everybody's. The hook is set while
+// no other thread can see the object. It holds the committer weakly, whose jobs hold directories.
 Namespace::Opened Namespace::adopt(std::shared_ptr<Directory> directory) {
   directory->set_work_hook([committer = std::weak_ptr(committer_)](std::shared_ptr<Directory> busy, SteadyTime due) {
     if (const auto alive = committer.lock()) alive->add(std::move(busy), due);
@@ -137,6 +139,8 @@ Result<std::shared_ptr<Directory>> Namespace::open_child(Directory& parent, cons
   if (entry->kind != Kind::directory) return fail_posix(ENOTDIR, "'{}' is no directory", name);
   auto child = open(entry->id, context);
   if (child || environment_.options.read_only) return child;
+  // Only if the store says that it is removed, and not because it cannot be read, was this an rmdir that stopped half
+  // way.
   const auto known = find_or_load(entry->id, context);
   if (known && known->directory->removed()) {
     (void)parent.commit_soon(free_name(name, entry->id, environment_.clock.wall_now()));
@@ -152,6 +156,8 @@ Result<Entry> Namespace::make_directory(Directory& parent, const std::string& na
     if (!is_gone) return fail_posix(EEXIST, "'{}' exists", name);
   }
   if (auto finished = finish_move(parent, name, context); !finished) return fail(std::move(finished).error());
+  // The directory before its name: a crash in between leaves records that no name leads to. The other order would leave
+  // a name that leads nowhere.
   auto child = Directory::create(environment_, attributes, context);
   if (!child) return fail(std::move(child).error());
   Entry entry;
@@ -169,12 +175,15 @@ Result<void> Namespace::remove_directory(Directory& parent, const std::string& n
   if (!entry) return fail_posix(ENOENT, "no entry '{}'", name);
   if (entry->kind != Kind::directory) return fail_posix(ENOTDIR, "'{}' is no directory", name);
   if (auto finished = finish_move(parent, name, context); !finished) return finished;
+  // The directory ends before its name: as soon as that is free, entries in it would be out of reach, and until it is
+  // retired another host may still make one. After a crash in between the next open_child() frees the name.
   if (auto retired = retire(entry->id, context); !retired)
     return fail(retired.error().in(fmt::format("rmdir '{}'", name)));
   return parent.commit(free_name(name, entry->id, environment_.clock.wall_now()), context);
 }
 
 // From here on the directory takes no entries, on any host. One that is removed, or has no records, is retired already.
+// Moves that ended in it are completed first: deleted entries may carry marks too, which go with the directory.
 Result<void> Namespace::retire(EntryId id, const RequestContext& context) {
   const auto opened = find_or_load(id, context);
   if (!opened && opened.error().code() == Errc::not_found) return {};
@@ -182,7 +191,7 @@ Result<void> Namespace::retire(EntryId id, const RequestContext& context) {
   Directory& directory = *opened->directory;
   if (directory.removed()) return {};
   if (auto finished = finish_moves(directory, context); !finished) return finished;
-  auto retired = directory.commit(mark_removed, context);
+  auto retired = directory.commit(mark_removed, context);  // or another host's rmdir was first
   return !retired && directory.removed() ? Result<void>() : retired;
 }
 

@@ -22,7 +22,7 @@ struct Place {
 };
 
 // Thread-safety: all methods may be called from any thread.
-// Ownership: keeps every directory it handed out while somebody holds it or it has pending changes, and some more.
+// Ownership: a directory stays loaded while somebody holds it or it has pending changes; some stay longer.
 // Failures and Durability: as Directory's; make_directory, remove_directory and rename are durable when they return.
 // Errors that POSIX distinguishes carry Error::posix (ENOTEMPTY, EISDIR, ENOTDIR, EINVAL).
 class Namespace {
@@ -48,9 +48,9 @@ class Namespace {
   Result<void> remove_directory(Directory& parent, const std::string& name, const RequestContext& context);
 
   // rename(2) with its flags. Within one directory: one commit. Between two: the target's record carries a Move and is
-  // the point of no return, the source's follows; a crash in between is completed by whoever loads the target next.
-  // Replacing a file puts the old history in front of the new file's; replacing an empty directory retires it first.
-  // Failures: EINVAL for a directory into itself; deeper ancestry is the caller's to check.
+  // the point of no return, the source's follows; a crash in between is completed by the next host that loads the
+  // target. Replacing a file puts the old history in front of the new file's; replacing an empty directory retires it
+  // first. Failures: EINVAL for a directory into itself; deeper ancestry is the caller's to check.
   Result<void> rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
 
   // Commits everything pending anywhere; the first error, after trying all. What was pending in a directory that

@@ -13,7 +13,7 @@ struct NamedDirectory {
   EntryId id = 0;
 };
 
-// Adds the directory's files to `files` and its directories to `open_directories`.
+// Adds the directory's files to `files` and its directories to `unvisited`.
 Result<void> visit(const OpenDirectory& open, const NamedDirectory& visited, std::vector<NamedVersion>& files,
                    std::deque<NamedDirectory>& unvisited) {
   const auto directory = open(visited.id);

@@ -14,12 +14,14 @@ namespace {
 // How many records of one directory are asked for at once.
 constexpr size_t kFetchWidth = 8;
 
+// An entry with a Move stays, deleted or not: completing the move needs its mark.
 bool is_expired(const Entry& entry, Nanos now, uint64_t keep_seconds) {
   if (!entry.deleted || entry.move) return false;
   const Nanos age = now - *entry.deleted;
   return age > 0 && static_cast<uint64_t>(age) / 1'000'000'000 >= keep_seconds;
 }
 
+// By it a host knows its own record in the store when the answer to its put was lost.
 std::array<std::byte, 16> random_commit_id(Random& random) {
   std::array<std::byte, 16> id;
   store_le(random.next_u64(), id.data());
@@ -47,6 +49,7 @@ void LoggedState::apply(const Record& record, uint64_t object_bytes) {
   delta_bytes = is_snapshot ? 0 : delta_bytes + object_bytes;
 }
 
+// Keys count downwards (docs/format.md), so the first one listed is the newest record.
 Result<RecordNumber> RecordLog::newest(const RequestContext& context) const {
   const auto page = environment_.objects.list(keys::directory(directory_), {}, 1, context);
   if (!page) return fail(page.error().in(fmt::format("list directory {:016x}", directory_)));
@@ -78,6 +81,8 @@ Result<std::vector<RecordObject>> RecordLog::fetch_range(RecordNumber first, Rec
   return records;
 }
 
+// The newest record is read before the others: its header names the snapshot that loading begins with. Records never
+// change and never go, so one that appears meanwhile spoils nothing; it is found by the next question.
 Result<std::vector<RecordObject>> RecordLog::fetch_since(RecordNumber known, const RequestContext& context) const {
   const auto last = newest(context);
   if (!last) return fail(last.error());
@@ -99,6 +104,8 @@ Result<Record> RecordLog::decode(const RecordObject& object, const LoggedState& 
     if (record.error().code() == Errc::corrupt) ++environment_.counters.corrupt_objects;
     return record;
   }
+  // A delta changes the one state that its writer had. Applied to any other it would give a wrong directory, and
+  // nothing would notice.
   const bool is_snapshot = record->snapshot == record->number;
   if (!is_snapshot && (record->number != base.number + 1 || record->snapshot != base.snapshot)) {
     return fail(Errc::corrupt,
@@ -125,6 +132,7 @@ Record RecordLog::next_delta(const LoggedState& base, const DirectoryEdit& edit)
 void RecordLog::make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit) const {
   DirectoryState state = base.state;
   edit.apply_to(state);
+  // Retention is applied here only: a snapshot leaves out what has expired, while a delta would have to list it.
   const uint64_t keep_seconds = environment_.format.keep_deleted_seconds;
   std::erase_if(state.entries, [&](const auto& named) { return is_expired(*named.second, record.time, keep_seconds); });
   record.snapshot = record.number;
@@ -136,6 +144,8 @@ Result<Buffer> RecordLog::encode(const Record& record, const LoggedState& base) 
   return encode_record(record, base.state, environment_.format.chunk_size);
 }
 
+// The delta is encoded even where a snapshot may follow, since its size decides: once the deltas are larger than their
+// snapshot, a new one costs less than they cost everybody who loads the directory.
 Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const DirectoryEdit& edit) const {
   Record record = next_delta(base, edit);
   if (base.snapshot != 0 && record.number - base.snapshot < kRecordsPerSnapshot) {

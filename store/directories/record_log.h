@@ -11,7 +11,7 @@
 
 namespace cairn {
 
-// A directory as of one record, and what a writer of the next one needs to know.
+// A directory as of one record, with the sizes and marks that the writer of the next one needs.
 struct LoggedState {
   DirectoryState state;
   RecordNumber number = 0;      // of the last record applied; 0: none yet
@@ -41,19 +41,20 @@ class RecordLog {
 
   [[nodiscard]] EntryId directory() const { return directory_; }
 
-  // The records that lead from record `known` (0: from nothing) to the newest one: those that follow it, or, where that
-  // is shorter, those from the newest snapshot on. One listing, then the records, several at a time.
+  // All records that a host which has applied record `known` (0: none) still needs: the ones after it, or, if there is
+  // a later snapshot, that snapshot and the ones after it. One listing, then the records, several at a time.
   // Failures: not_found (the directory has no records).
   [[nodiscard]] Result<std::vector<RecordObject>> fetch_since(RecordNumber known, const RequestContext& context) const;
   // Failures: not_found (there is no such record, yet).
   [[nodiscard]] Result<RecordObject> fetch(RecordNumber number, const RequestContext& context) const;
-  // What `object`, which follows `base` or is a snapshot, says.
+  // The record in `object`, which is a snapshot or has the number after that of `base`. Failures also: unsupported.
   [[nodiscard]] Result<Record> decode(const RecordObject& object, const LoggedState& base) const;
 
   // The record after `base` that makes `edit`'s changes: a snapshot if it is time for one, which is also when deleted
   // names past their retention are dropped.
   [[nodiscard]] Result<EncodedRecord> encode_next(const LoggedState& base, const DirectoryEdit& edit) const;
-  // The one atomic step there is. Failures: already_exists (somebody's record, or this very one put before).
+  // The one atomic step there is. Failures: already_exists: another record has this number, or this very one has,
+  // by an earlier try whose answer was lost.
   [[nodiscard]] Result<void> put(const EncodedRecord& encoded, const RequestContext& context) const;
 
  private:

@@ -8,7 +8,7 @@ namespace cairn {
 
 namespace {
 
-// What a rename's mutations capture.
+// The values that a rename's mutations capture.
 struct Renaming {
   std::string from;
   std::string to;
@@ -110,8 +110,9 @@ Result<void> Namespace::rename(const Place& from, const Place& to, RenameMode mo
   return fail(renamed.error().in(fmt::format("rename '{}' to '{}'", from.name, to.name)));
 }
 
-// What has to happen elsewhere before `source` may take the name: a move that ended there is completed, an empty
-// directory that stands there is retired. The directory that may be replaced.
+// Before `source` may take the name. A move that ended there is completed: if its mark were overwritten, nothing would
+// ever free the name that it came from. An empty directory that stands there is retired: else another host could put a
+// file into it that is lost with it. Answers with the directory that may be replaced.
 Result<std::optional<EntryId>> Namespace::make_way(const Place& to, const Entry& source, RenameMode mode,
                                                    const RequestContext& context) {
   if (auto finished = finish_move(*to.directory, to.name, context); !finished) return fail(finished.error());
@@ -138,6 +139,7 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
                     .now = environment_.clock.wall_now(),
                     .keep_versions = environment_.format.keep_versions};
   while (true) {
+    // Each round looks anew. A conflict says that another host put something there after the way was made.
     const EntryPtr source = from.directory->find(from.name);
     if (!source) return fail_posix(ENOENT, "no entry '{}'", from.name);
     auto retired = make_way({from.directory, to}, *source, mode, context);
@@ -148,7 +150,9 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
   }
 }
 
-// The entry to move, as the store has it now: the second half recognises it by being the very same object.
+// The entry to move, as the store has it now: the second half recognises it by being the very same object. Pending
+// changes would make another object of it, so they go first; and since an entry has room for one mark, a move that
+// ended here is completed first.
 Result<EntryPtr> Namespace::committed_source(const Place& from, const RequestContext& context) {
   if (auto flushed = from.directory->flush(context); !flushed) return fail(flushed.error());
   if (auto fresh = from.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fail(fresh.error());
@@ -180,6 +184,8 @@ Result<void> Namespace::rename_across(const Place& from, const Place& to, Rename
       return mode == RenameMode::no_replace ? fail_posix(EEXIST, "'{}' exists", to.name) : Result<void>();
     }
     renaming.retired = *retired;
+    // The new name before the old one goes: a crash in between leaves the entry under both names, with a mark that says
+    // so. The other order would leave it under none.
     auto arrived = to.directory->commit([=, entry = *source, origin = from.directory->id()](
                                             DirectoryEdit& edit) { return arrive(edit, *entry, origin, renaming); },
                                         context);
@@ -188,8 +194,8 @@ Result<void> Namespace::rename_across(const Place& from, const Place& to, Rename
   }
 }
 
-// The target's record is in the store, so the rename has happened. What is left is completed now if possible, and
-// otherwise in the background, or by whoever loads the target next.
+// The target's record is in the store, so the rename has happened, and this cannot fail. The rest is done now if
+// possible, and otherwise in the background, or by the next host that loads the target.
 Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPtr& source,
                                const RequestContext& context) {
   const EntryPtr arrived = to.directory->find_committed(to.name);
@@ -199,14 +205,19 @@ Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPt
     return {};
   }
   const Mutation departure = leave(from.name, source, arrived->move->replacement, environment_.clock.wall_now());
+  // The mark goes last, and nobody waits for that: as long as it is there, completing the move again finds nothing to
+  // do.
   const auto departed = from.directory->commit(departure, context);
   if (departed) {
     const auto cleared = to.directory->commit_soon(clear_mark(to.name, source->id, *arrived->move));
     if (!cleared) committer_->add(to.directory, environment_.clock.steady_now());
     return {};
   }
+  // The source was written to since it was read: finish_move takes the new version over before the name goes.
   if (is_conflict(departed) && finish_move(*to.directory, to.name, context)) return {};
   log::warning("'{}' has moved to '{}', its old name goes later: {}", from.name, to.name, departed.error().to_string());
+  // At least this host shows the old name no more. Whether that is ever committed does not matter: the job completes
+  // it.
   (void)from.directory->commit_soon(departure);
   committer_->add(to.directory, environment_.clock.steady_now());
   return {};

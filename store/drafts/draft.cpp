@@ -45,7 +45,7 @@ Result<size_t> Draft::read(uint64_t offset, MutableByteView out, const RequestCo
 Result<void> Draft::write(uint64_t offset, ByteView bytes) {
   if (auto fits = check_range(offset, bytes.size()); !fits) return fits;
   auto written = bytes_.write(offset, bytes);
-  // Also after a failure: part of the bytes may have taken the place of what was staged before.
+  // Also after a failure: part of the bytes may have replaced staged ones.
   changed(offset, offset + bytes.size());
   stream_.written(offset);
   return written;

@@ -13,7 +13,7 @@ namespace cairn {
 
 namespace {
 
-// What a truncate took away meanwhile reads as zeros.
+// Bytes that a truncate took away meanwhile read as zeros.
 Result<void> read_fully(int fd, uint64_t offset, MutableByteView out) {
   while (!out.empty()) {
     const ssize_t count = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
@@ -88,7 +88,7 @@ Result<bool> DraftBytes::truncate(uint64_t size_bytes) {
     old_size = layout_.size_bytes();
     layout_.truncate(size_bytes);
   }
-  // Nothing reads what was cut off any more; this only gives its disk back.
+  // The layout first: nothing reads the bytes that are cut off any more, and this only gives their disk back.
   if (size_bytes < old_size && ::ftruncate(staging_->fd(), static_cast<off_t>(size_bytes)) != 0) {
     return fail(error_from_errno(errno, "truncate the staging file"));
   }
@@ -101,7 +101,7 @@ void DraftBytes::punch(uint64_t offset, uint64_t length) {
     const MutexLock lock(mutex_);
     layout_.punch(offset, length);
   }
-  // As with truncate, but a disk that cannot punch holes may simply keep them.
+  // As with truncate, but a disk that cannot punch holes may leave the bytes where they are.
   ::fallocate(staging_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
               static_cast<off_t>(length));
 }

@@ -42,8 +42,8 @@ class DraftBytes {
 
   const std::unique_ptr<StagingFile> staging_;
   const std::shared_ptr<FileReader> base_;
-  // Writers share it while they write to the staging file; whoever takes bytes away has it alone, so that no write is
-  // recorded in the layout whose bytes a truncate has just cut off. Taken before mutex_.
+  // Writes share it; a truncate or a punch has it alone, so that no write is recorded in the layout whose bytes have
+  // just been cut off. Taken before mutex_.
   mutable SharedMutex disk_;  // orders writes and truncates of the staging file
   mutable Mutex mutex_;
   DraftLayout layout_ CAIRN_GUARDED_BY(mutex_);

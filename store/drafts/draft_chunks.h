@@ -13,9 +13,9 @@
 
 namespace cairn {
 
-// Remembers what became of each cut of the draft for as long as its bytes stay the same, so that nothing is read, let
-// alone sent, twice: neither what a sequential writer has left behind when the draft is sealed, nor what was sealed
-// before when it is sealed again.
+// Remembers the outcome of each cut of the draft for as long as its bytes stay the same, so that no chunk is read, let
+// alone sent, twice: neither one that was sent behind a sequential writer, when the draft is sealed, nor one of an
+// earlier seal, when it is sealed again.
 //
 // Thread-safety: all methods may be called from any thread.
 class DraftChunks {
@@ -45,7 +45,7 @@ class DraftChunks {
   [[nodiscard]] bool has_room() const;
   // Waits until fewer than kMaxUnderWay are under way. Failures: cancelled, deadline_exceeded.
   Result<void> wait_for_room(const RequestContext& context);
-  // What became of it; nullopt for a hole. Failures: why it could not be stored, cancelled, deadline_exceeded.
+  // Its outcome; nullopt for a hole. Failures: why it could not be stored, cancelled, deadline_exceeded.
   Result<std::optional<StoredChunk>> wait(const ChunkPtr& chunk, const RequestContext& context);
 
   // The bytes of [begin, end) have changed.

@@ -15,7 +15,7 @@ nlohmann::json extents_to_json(const DraftLayout& layout) {
   return list;
 }
 
-// Throws what nlohmann throws.
+// Throws nlohmann::json's exceptions.
 DraftLayout layout_from_json(const nlohmann::json& json) {
   DraftLayout::Extents extents;
   for (const auto& item : json.at("extents")) {

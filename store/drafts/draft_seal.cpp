@@ -32,6 +32,8 @@ Result<StoredContent> DraftSeal::seal_inline() {
   return sealed;
 }
 
+// Chunks, then the manifest that lists them, and neither is named before the caller's commit: whatever a crash in
+// between leaves is unreferenced, and found again by the next try.
 Result<StoredContent> DraftSeal::seal_chunks() {
   const auto source = [this](uint64_t offset, MutableByteView out) { return read(offset, out); };
   auto plan = plan_segments(source, layout_.size_bytes(), true, parts_.environment.format.chunk_size);
@@ -41,7 +43,8 @@ Result<StoredContent> DraftSeal::seal_chunks() {
   return collect();
 }
 
-// As DraftBytes::read, but of the size that is being sealed, whatever a truncate does meanwhile.
+// As DraftBytes::read, but of the size that is being sealed: bytes that a truncate has cut off meanwhile are zeros.
+// Such a draft is dirty again, so this content is not its last.
 Result<size_t> DraftSeal::read(uint64_t offset, MutableByteView out) const {
   if (offset >= layout_.size_bytes()) return 0;
   out = out.first(std::min<uint64_t>(out.size(), layout_.size_bytes() - offset));
@@ -85,6 +88,7 @@ Result<void> DraftSeal::store_unread() {
   for (size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (!std::holds_alternative<Unread>(slot.from)) continue;
+    // Some cuts ahead, so that their base chunks are on their way while this one is read.
     start_base_fetches(i);
     if (auto stored = store(slot); !stored) return stored;
   }
@@ -110,8 +114,9 @@ void DraftSeal::start_base_fetches(size_t from) {
 
 Result<void> DraftSeal::store(Slot& slot) {
   if (auto room = parts_.chunks.wait_for_room(context_); !room) return room;
-  // Reading the base may wait for memory while this thread holds some. Only one thread at a time may be in that
-  // position: the memory of all others comes back without their needing more, so its wait ends.
+  // Reading the base waits for memory while this thread holds the lease. Only one thread at a time may be in that
+  // position: the memory of all others comes back without their needing more, so its wait ends. The turn before the
+  // lease: else threads with leases would wait for the turn, and the one that has it for their memory.
   Turn::Held turn;
   if (needs_base(slot.cut)) {
     auto taken = parts_.writer.gathering().take(context_);
@@ -124,6 +129,7 @@ Result<void> DraftSeal::store(Slot& slot) {
 }
 
 Result<void> DraftSeal::store_with(Slot& slot, MemoryBudget::Lease lease) {
+  // Begun before the bytes are read: a write in between makes DraftChunks forget it, and the next seal reads anew.
   auto [chunk, begun] = parts_.chunks.find_or_begin(slot.cut);
   slot.from = chunk;
   slot.tried = true;
@@ -138,7 +144,7 @@ Result<void> DraftSeal::store_with(Slot& slot, MemoryBudget::Lease lease) {
   return {};
 }
 
-// What was sent while the file was being written may have failed for a reason that has passed, so it is tried again.
+// A chunk that was sent while the file was being written may have failed for a reason that has passed: try once more.
 Result<std::optional<StoredChunk>> DraftSeal::outcome_of(Slot& slot) {
   if (const auto* ref = std::get_if<ChunkRef>(&slot.from)) return StoredChunk{*ref, false, 0};
   auto outcome = parts_.chunks.wait(std::get<DraftChunks::ChunkPtr>(slot.from), context_);

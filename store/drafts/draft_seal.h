@@ -12,8 +12,8 @@
 
 namespace cairn {
 
-// One sealing of one draft: plan the cuts, take over what is stored, store the rest, write the manifest. It looks only
-// at stretches with data, so holes of any size cost nothing.
+// One sealing of one draft: plan the cuts, take over the chunks that are stored already, store the others, put the
+// manifest. It looks only at stretches with data, so holes of any size cost nothing.
 // Thread-safety: none; lives for one call.
 // Ownership: borrows everything.
 class DraftSeal {

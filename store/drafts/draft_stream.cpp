@@ -20,6 +20,8 @@ DraftStream::~DraftStream() {
   ended_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return !running_; });
 }
 
+// Called after the bytes are in the layout. The prefix is read before the lock, and may be too short by the time it is
+// looked at: the write that has made it longer comes here as well.
 void DraftStream::written(uint64_t begin) {
   const uint64_t prefix = bytes_.staged_prefix();
   const bool room = chunks_.has_room();
@@ -33,6 +35,7 @@ void DraftStream::written(uint64_t begin) {
 void DraftStream::cut(uint64_t size_bytes) {
   const MutexLock lock(mutex_);
   if (size_bytes < planned_until_) replan_ = true;
+  // Cuts from here on are to be stored again; the step in progress sees that sent_until_ is not where it left it.
   sent_until_ = std::min(sent_until_, size_bytes);
   next_look_ = sent_until_ + environment_.format.chunk_size;
 }
@@ -42,7 +45,8 @@ void DraftStream::run() {
   }
 }
 
-// Whether the writer has left more behind during the last step; else the next write looks again.
+// Whether the writer has left more behind during the last step. A write between the look and the lock may be missed:
+// then the next one looks again, or the seal stores the rest.
 bool DraftStream::goes_on(bool had_room) {
   const uint64_t prefix = bytes_.staged_prefix();
   const MutexLock lock(mutex_);
@@ -80,6 +84,7 @@ SegmentPlan DraftStream::plan(uint64_t prefix) {
   bool replan = false;
   {
     const MutexLock lock(mutex_);
+    // Both before the bytes are read: a write below planned_until_ that comes from now on asks for the next plan.
     replan = std::exchange(replan_, false);
     planned_until_ = prefix;
   }
@@ -96,6 +101,7 @@ bool DraftStream::send(const PlannedChunk& cut) {
   if (!chunks_.has_room()) return false;
   auto lease = environment_.memory.try_acquire(ChunkWriter::lease_bytes(cut.size));
   if (!lease) return false;
+  // As when sealing: begun before the bytes are read, so that a write in between is noticed.
   const auto [chunk, begun] = chunks_.find_or_begin(cut);
   if (!begun) return true;
   Buffer plain(cut.size);

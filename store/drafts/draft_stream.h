@@ -1,4 +1,4 @@
-// Sends what a sequential writer has left behind while it goes on writing.
+// Sends the bytes that a sequential writer has left behind while it goes on writing.
 #pragma once
 
 #include "base/wait.h"
@@ -10,7 +10,7 @@ namespace cairn {
 
 // Looks only at files that are written from the start on: whole cuts of the staged beginning that stay as they are
 // (SegmentPlan::settled_bytes) are stored, each once, while DraftChunks has room and the memory budget some to spare.
-// It is an optimisation: what it leaves out, or what changes later, is done when the draft is sealed.
+// It is an optimisation: cuts that it leaves out, or that change later, are stored when the draft is sealed.
 //
 // Thread-safety: all methods may be called from any thread. Never blocks its callers on anything remote.
 class DraftStream {
@@ -39,7 +39,7 @@ class DraftStream {
   DraftChunks& chunks_;
 
   Mutex mutex_;
-  bool running_ CAIRN_GUARDED_BY(mutex_) = false;  // one thread at a time has what follows the mutex's own members
+  bool running_ CAIRN_GUARDED_BY(mutex_) = false;  // a task runs: it alone uses planner_
   bool replan_ CAIRN_GUARDED_BY(mutex_) = false;   // bytes changed that the planner had seen
   uint64_t planned_until_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t sent_until_ CAIRN_GUARDED_BY(mutex_) = 0;  // cuts before it were stored once

@@ -41,7 +41,7 @@ struct StoredContent {
 };
 
 // One published content. Immutable and shared: two states that list the same version share the object, which is how a
-// delta knows what it need not repeat. Its number is its place in Entry::versions.
+// delta knows what it need not repeat. Its number is its position in Entry::versions.
 struct Version : StoredContent {
   Nanos published = 0;
   Nanos mtime = 0;
@@ -100,7 +100,7 @@ struct Entry {
   }
 
   // This file with `version` published: appended, or in place of the current one when that is of the same session;
-  // never more than `keep_versions` are kept.
+  // never more than `keep_versions` stay listed.
   [[nodiscard]] Entry with_version(VersionPtr version, size_t keep_versions) const;
   // This entry with the history of `replaced`, which stands or stood under its new name, put in front of its own.
   // An empty file that has no version yet gets an empty one: the old content must not become its own.

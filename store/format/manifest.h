@@ -26,7 +26,7 @@ struct ChunkRef {
 class Manifest {
  public:
   Manifest() = default;
-  // `chunks` sorted by offset, not overlapping, ending at or before `size_bytes` (checked: ours to keep).
+  // `chunks` sorted by offset, not overlapping, ending at or before `size_bytes` (checked: an invariant of ours).
   Manifest(uint64_t size_bytes, std::vector<ChunkRef> chunks);
 
   [[nodiscard]] uint64_t size_bytes() const { return size_; }

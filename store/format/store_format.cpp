@@ -79,7 +79,7 @@ Result<StoreFormat> read_values(const Json& json) {
   return format;
 }
 
-// The root belongs to whoever makes the store, as the top of a fresh local filesystem would.
+// The root belongs to the user who makes the store, as the top of a fresh local filesystem would.
 Record root_record(const Clock& clock, Random& random) {
   Record record;
   record.directory = kRootId;

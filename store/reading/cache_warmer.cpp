@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t kThreads = 8;
 constexpr std::chrono::milliseconds kProgressInterval{250};
-constexpr int kAttempts = 3;  // of having the cache keep a chunk
+constexpr int kAttempts = 3;  // of having the cache store a chunk
 
 }  // namespace
 

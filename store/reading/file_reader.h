@@ -32,8 +32,8 @@ class FileReader {
   // The chunks; none if is_inline().
   [[nodiscard]] const Manifest& manifest() const { return *manifest_; }
 
-  // Up to out.size() bytes; fewer only at the end of the file. Holes read as zeros. Only reads
-  // whose cause is demand form the pattern that steers the prefetch.
+  // Up to out.size() bytes; fewer only at the end of the file. Holes read as zeros. Only reads whose cause is demand
+  // form the pattern that steers the prefetch.
   Result<size_t> read(uint64_t offset, MutableByteView out, const RequestContext& context);
 
   // As lseek(2) SEEK_DATA/SEEK_HOLE; nullopt is ENXIO.

@@ -66,10 +66,10 @@ ReadStreams::Stream& ReadStreams::start(uint64_t offset) {
   return streams_.emplace_back(Stream{.id = ++clock_, .begin = offset, .front = offset});
 }
 
-// Nothing before its second step and some substance, so that random reads that happen to touch cost nothing. Who began
-// at the file's start wants the file: twice what it has read so far, so that stopping early has cost no more than was
-// used. Who began in the middle wants a part, one tensor of many, and all that was fetched past its end is waste: the
-// next chunk in time, and more only for long parts.
+// Nothing before its second step and some substance, so that random reads that happen to touch cost nothing. A stream
+// that began at the file's start goes on to its end: twice the bytes that it has read so far, so that stopping early
+// has cost no more than was used. A stream that began in the middle is of a part, one tensor of many, and all that was
+// fetched past its end is waste: the next chunk in time, and more only for long parts.
 uint64_t ReadStreams::ahead_of(const Stream& stream) const {
   if (stream.steps < 2 || stream.read_bytes < chunk_size_ / 16) return 0;
   if (stream.begin < chunk_size_) return std::max<uint64_t>(chunk_size_, 2 * stream.read_bytes);

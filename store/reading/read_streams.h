@@ -1,4 +1,4 @@
-// What the reads of one file look like: which of them belong together and go forward.
+// The pattern of one file's reads: which of them belong together and go forward.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,11 @@
 
 namespace cairn {
 
-// The reads of all openers of a file, sorted into streams. A stream is a place that moves forward: a sequential reader,
+// The reads of all openers of a file, sorted into streams. A stream is a position that moves on: a sequential reader,
 // the sweep of a mapping whose faults arrive a little out of order, one of many readers at different offsets. A read
 // near a stream's front belongs to it; any other starts a stream of its own, so a look at the tail of a file (a zip's
 // directory) leaves the stream at its head alone, and random reads never become streams.
-// Thread-safety: none; guarded by its owner.
+// Thread-safety: none; its owner locks.
 class ReadStreams {
  public:
   explicit ReadStreams(uint32_t chunk_size) : chunk_size_(chunk_size) {}
@@ -20,14 +20,14 @@ class ReadStreams {
     uint64_t stream = 0;       // its identity
     uint64_t front = 0;        // the end of its furthest read
     uint64_t ahead_bytes = 0;  // 0: not recognised yet
-    uint64_t asked_until = 0;  // what asked() said last
+    uint64_t asked_until = 0;  // `until` of the last asked()
   };
   Position observe(uint64_t offset, uint64_t length);
 
   // The owner has asked for everything of `stream` below `until`. Reads below it may stay invisible from now on, if
   // `pushed` (the kernel then answers them from its own pages), and still belong to the stream.
   void asked(uint64_t stream, uint64_t until, bool pushed);
-  // What lies from `offset` on could not be had after all: ask again.
+  // The bytes from `offset` on could not be fetched after all: they will be asked for again.
   void retract(uint64_t stream, uint64_t offset);
 
  private:

@@ -3,7 +3,7 @@
 //
 // PyTorch's local headers do not tell the size: a descriptor after the data does. It is found by looking for a
 // descriptor whose size is the distance to the start of the data, followed by the signature of another record: in
-// random bytes that happens once in 2^96 places.
+// random bytes that happens once in 2^96 positions.
 #include <algorithm>
 
 #include "store/segments/container.h"
