@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/work_slots.h"
 
 namespace cairn {
 
@@ -35,6 +36,7 @@ Result<MemoryBudget::Lease> MemoryBudget::acquire(uint64_t size_bytes, const Req
     reclaim_(size_bytes);
     lock.lock();
   }
+  const WithoutSlot waiting;
   auto granted = freed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return fits(size_bytes); });
   --waiting_;
   if (!granted) return fail(granted.error().in("wait for buffer memory"));

@@ -5,6 +5,7 @@
 
 #include "base/request_context.h"
 #include "base/wait.h"
+#include "base/work_slots.h"
 
 namespace cairn {
 
@@ -32,6 +33,7 @@ class Turn {
 
   // Failures: cancelled, deadline_exceeded.
   Result<Held> take(const RequestContext& context) {
+    const WithoutSlot waiting;
     MutexLock lock(mutex_);
     auto free = ended_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return !taken_; });
     if (!free) return fail(free.error().in("wait for others to finish"));

@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -30,9 +31,21 @@ sigset_t ending_signals() {
   return set;
 }
 
+// Thousands of threads may wait for the store. Of a stack of the usual 8 MiB each would take 2 MiB at its first use,
+// where the kernel gives out huge pages to all.
+void make_small_stacks() {
+  constexpr size_t kStackBytes = 1 << 20;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
+
 // The daemon must outlive a full memory as long as others can give way: its death is a SIGBUS to everybody who has a
 // file mapped. And it holds a file for each draft.
 void prepare_process() {
+  make_small_stacks();
   std::ofstream("/proc/self/oom_score_adj") << "-800";  // refused to ordinary users, who keep the default
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {

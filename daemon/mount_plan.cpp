@@ -111,8 +111,9 @@ FuseSession::Options session_options(const MountRequest& request, const FoundSto
   session.read_only = store.read_only;
   session.allow_nonempty = request.allow_nonempty;
   session.extra = request.kernel_options;
-  session.max_threads = request.settings.fuse_threads;
+  session.work_slots = request.settings.fuse_threads;
   session.request_timeout = request.settings.timeout;
+  session.patience.exiting = request.settings.timeout;
   return session;
 }
 

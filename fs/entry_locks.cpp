@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/work_slots.h"
+
 namespace cairn {
 
 EntryLocks::Held& EntryLocks::Held::operator=(Held&& other) noexcept {
@@ -16,6 +18,7 @@ void EntryLocks::Held::release() {
 }
 
 Result<EntryLocks::Held> EntryLocks::acquire(EntryId id, const RequestContext& context) {
+  const WithoutSlot waiting;
   MutexLock lock(mutex_);
   auto free = freed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return !held_.contains(id); });
   if (!free) return fail(free.error().in("another publication goes on"));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <stop_token>
+#include <string>
 
 #include "fs/file_system.h"
 #include "fs/fuse/error_log.h"
@@ -15,20 +16,22 @@ namespace cairn {
 struct EndpointOptions {
   std::chrono::nanoseconds request_timeout{0};
   std::chrono::nanoseconds publish_timeout{0};  // for close and fsync, which may have many bytes to send
-  std::chrono::nanoseconds interrupt_grace{0};
+  CallerPatience patience{};
+  std::string proc_directory;
   uint32_t max_read_ahead_bytes = 0;
 };
 
 // Thread-safety: as its parts. Ownership: borrows the file system.
 struct Endpoint {
   Endpoint(FileSystem& file_system, const EndpointOptions& wanted)
-      : files(file_system), options(wanted), interrupts(wanted.interrupt_grace) {}
+      : files(file_system), options(wanted), callers(wanted.proc_directory), interrupts(callers, wanted.patience) {}
 
   FileSystem& files;
   const EndpointOptions options;
   bool terms_sent = false;          // to the kernel, before any thread but the owner's runs
   std::function<void()> destroyed;  // the kernel said that this mount is over
   std::stop_source stop;            // ends every request in flight
+  const Callers callers;
   Interrupts interrupts;
   ErrorLog errors;
 };

@@ -88,9 +88,9 @@ FuseSession::~FuseSession() {
 }
 
 Result<void> FuseSession::connect() {
-  endpoint_ =
-      std::make_unique<Endpoint>(files_, EndpointOptions{options_.request_timeout, options_.publish_timeout,
-                                                         options_.interrupt_grace, options_.max_read_ahead_bytes});
+  endpoint_ = std::make_unique<Endpoint>(
+      files_, EndpointOptions{options_.request_timeout, options_.publish_timeout, options_.patience,
+                              options_.proc_directory, options_.max_read_ahead_bytes});
   const fuse_lowlevel_ops operations = all_operations();
   Arguments arguments(options_);
   session_.reset(fuse_session_new(arguments.get(), &operations, sizeof operations, endpoint_.get()));
@@ -99,7 +99,8 @@ Result<void> FuseSession::connect() {
   if (auto connected = options_.connection ? use_own_io(session_.get(), *options_.connection) : mount(); !connected) {
     return connected;
   }
-  loop_ = std::make_unique<RequestLoop>(session_.get(), options_.max_threads);
+  loop_ = std::make_unique<RequestLoop>(session_.get(), options_.work_slots,
+                                        [this](int32_t caller) { return endpoint_->interrupts.is_dying(caller); });
   endpoint_->destroyed = [this] { stop(); };
   if (auto served = loop_->serve_first(kFirstRequestTimeout); !served) return served;
   raise_read_ahead();

@@ -10,6 +10,7 @@
 
 #include "fs/file_system.h"
 #include "fs/file_system_control.h"
+#include "fs/fuse/interrupts.h"
 #include "fs/fuse/mount_device.h"
 
 struct fuse_session;
@@ -32,14 +33,15 @@ class FuseSession {
     bool read_only = false;
     bool allow_nonempty = false;     // mount over a directory that has entries
     std::vector<std::string> extra;  // more mount options, one each: "noexec", "nosuid"
-    size_t max_threads = 32;         // requests served at once; each may hold two buffers of 1 MiB
+    size_t work_slots = 32;          // requests that are worked on at once, those that wait for the store apart
     uint32_t max_read_ahead_bytes = 1U << 20;
     uint64_t page_queue_bytes = 64U << 20;  // pages on their way into the kernel
     std::chrono::nanoseconds request_timeout{std::chrono::seconds(60)};
-    std::chrono::nanoseconds publish_timeout{std::chrono::hours(1)};    // close and fsync
-    std::chrono::nanoseconds interrupt_grace{std::chrono::seconds(1)};  // between a signal and EINTR
-    std::chrono::nanoseconds stop_grace{std::chrono::seconds(5)};       // between stop() and the end of what still runs
-    std::chrono::nanoseconds end_patience{std::chrono::seconds(10)};    // with requests that heed no stop token
+    std::chrono::nanoseconds publish_timeout{std::chrono::hours(1)};  // close and fsync
+    CallerPatience patience{};                                        // with callers who are about to leave
+    std::string proc_directory = "/proc";                             // where they are seen
+    std::chrono::nanoseconds stop_grace{std::chrono::seconds(5)};     // between stop() and the end of what still runs
+    std::chrono::nanoseconds end_patience{std::chrono::seconds(10)};  // with requests that heed no stop token
     // Instead of mounting: a connection that somebody else made, /dev/fuse or one end of a SOCK_SEQPACKET pair. The
     // session owns it from here on.
     std::optional<int> connection;

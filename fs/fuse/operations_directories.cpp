@@ -93,7 +93,7 @@ void do_readdirplus(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset, 
 }
 
 void do_fsyncdir(fuse_req_t raw, fuse_ino_t node, int /*data_only*/, fuse_file_info* /*info*/) {
-  Request request(raw, {"fsyncdir", node}, Deadline::publish);
+  Request request(raw, {"fsyncdir", node}, RequestKind::publish);
   request.answer([&](const RequestContext& context) { return request.files().sync_directory(node, context); });
 }
 

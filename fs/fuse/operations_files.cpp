@@ -45,7 +45,7 @@ void do_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode,
 }
 
 void do_read(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset, fuse_file_info* info) {
-  Request request(raw, {"read", node});
+  Request request(raw, {"read", node}, RequestKind::read);
   const MutableByteView buffer = reply_buffer(size);
   request.answer(
       [&](const RequestContext& context) {
@@ -68,13 +68,13 @@ void do_write(fuse_req_t raw, fuse_ino_t node, const char* bytes, size_t size, o
 }
 
 void do_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
-  Request request(raw, {"flush", node}, Deadline::publish);
+  Request request(raw, {"flush", node}, RequestKind::publish);
   request.answer([&](const RequestContext& context) { return request.files().flush(info->fh, context); });
 }
 
 // fdatasync is no cheaper: a version is published whole.
 void do_fsync(fuse_req_t raw, fuse_ino_t node, int /*data_only*/, fuse_file_info* info) {
-  Request request(raw, {"fsync", node}, Deadline::publish);
+  Request request(raw, {"fsync", node}, RequestKind::publish);
   request.answer([&](const RequestContext& context) { return request.files().sync(info->fh, context); });
 }
 

@@ -6,8 +6,8 @@ namespace cairn {
 
 namespace {
 
-RequestContext context_for(const EndpointOptions& options, Deadline deadline, std::stop_token stop) {
-  const bool publish = deadline == Deadline::publish;
+RequestContext context_for(const EndpointOptions& options, RequestKind kind, std::stop_token stop) {
+  const bool publish = kind == RequestKind::publish;
   return RequestContext::within(publish ? options.publish_timeout : options.request_timeout,
                                 publish ? Cause::write_back : Cause::demand, std::move(stop));
 }
@@ -16,13 +16,25 @@ RequestContext context_for(const EndpointOptions& options, Deadline deadline, st
 
 Endpoint& endpoint_of(fuse_req_t raw) { return *static_cast<Endpoint*>(fuse_req_userdata(raw)); }
 
-Request::Request(fuse_req_t raw, const Subject& subject, Deadline deadline)
+Request::Request(fuse_req_t raw, const Subject& subject, RequestKind kind)
     : raw_(raw),
       endpoint_(endpoint_of(raw)),
       subject_(subject),
+      kind_(kind),
       endpoint_stops_(endpoint_.stop.get_token(), Forward{stop_}),
-      context_(context_for(endpoint_.options, deadline, stop_.get_token())) {
+      context_(context_for(endpoint_.options, kind, stop_.get_token())) {
+  if (kind_ == RequestKind::publish) followed_ = follow();
   fuse_req_interrupt_func(raw_, &Request::interrupted, this);
+  // It waited in a queue, or a signal overtook it.
+  if (fuse_req_interrupted(raw_) != 0) abandoned_ = endpoint_.interrupts.is_dying(fuse_req_ctx(raw_)->pid);
+}
+
+Request::~Request() {
+  if (followed_ != 0) endpoint_.interrupts.forget(followed_);
+}
+
+Interrupts::Ticket Request::follow() {
+  return endpoint_.interrupts.follow(fuse_req_ctx(raw_)->pid, kind_ == RequestKind::read, stop_);
 }
 
 Caller Request::caller() const {
@@ -32,7 +44,8 @@ Caller Request::caller() const {
 
 void Request::interrupted(fuse_req_t /*raw*/, void* self) {
   auto* request = static_cast<Request*>(self);
-  request->endpoint_.interrupts.stop_later(request->stop_);
+  if (request->followed_ == 0) request->followed_ = request->follow();
+  request->endpoint_.interrupts.signalled(request->followed_);
 }
 
 void Request::listen_no_more() { fuse_req_interrupt_func(raw_, nullptr, nullptr); }

@@ -1,6 +1,7 @@
 // One request of the kernel: the context it runs in, and the one way to answer it.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <optional>
 #include <stop_token>
@@ -13,15 +14,17 @@
 
 namespace cairn {
 
-// Which of the endpoint's deadlines a request has.
-enum class Deadline { request, publish };
+// What a request is, as far as waiting goes. A publication has the later of the endpoint's deadlines; a read is the one
+// that ^C ends although the program handles it.
+enum class RequestKind { plain, read, publish };
 
-// Lives on the stack of the thread that serves the request. The context's stop token fires when the caller is
-// signalled and when the endpoint stops.
+// Lives on the stack of the thread that serves the request. The context's stop token fires when Interrupts lets the
+// caller go and when the endpoint stops.
 // Failures: an error is answered as its errno, and logged if it is a fault; an exception from a library as EIO.
 class Request {
  public:
-  Request(fuse_req_t raw, const Subject& subject, Deadline deadline = Deadline::request);
+  Request(fuse_req_t raw, const Subject& subject, RequestKind kind = RequestKind::plain);
+  ~Request();
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
@@ -55,6 +58,7 @@ class Request {
 
   template <class Body>
   auto guarded(const Body& body) -> decltype(body(std::declval<const RequestContext&>())) {
+    if (abandoned_) return fail(Errc::cancelled, "its caller was killed before it began");
     try {
       return body(context_);
     } catch (const std::exception& exception) {
@@ -62,6 +66,7 @@ class Request {
     }
   }
   static void interrupted(fuse_req_t raw, void* self);
+  Interrupts::Ticket follow();
   // After this no signal reaches the request: libfuse frees it with the reply.
   void listen_no_more();
   void fail_with(const Error& error);
@@ -69,9 +74,12 @@ class Request {
   const fuse_req_t raw_;
   Endpoint& endpoint_;
   const Subject subject_;
+  const RequestKind kind_;
   std::stop_source stop_;
   const std::stop_callback<Forward> endpoint_stops_;
   const RequestContext context_;
+  std::atomic<Interrupts::Ticket> followed_{0};  // 0: not yet
+  bool abandoned_ = false;
 };
 
 // The endpoint of `raw`, for the few requests that need no context.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/work_slots.h"
+
 namespace cairn {
 
 namespace {
@@ -56,6 +58,7 @@ Result<void> RetryingObjectStore::wait_after(uint32_t attempt, const Error& last
 
 template <class Attempt>
 auto RetryingObjectStore::persist(const RequestContext& context, Attempt attempt) -> decltype(attempt(1U)) {
+  const WithoutSlot waiting;
   if (auto live = context.check(); !live) return fail(std::move(live).error());
   for (uint32_t number = 1;; ++number) {
     auto result = attempt(number);

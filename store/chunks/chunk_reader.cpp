@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "base/wait.h"
+#include "base/work_slots.h"
 #include "store/chunks/leased_buffer.h"
 #include "store/codec/chunk_codec.h"
 #include "store/format/keys.h"
@@ -217,6 +218,7 @@ Result<SharedBuffer> ChunkReader::wait(const FlightPtr& flight, const RequestCon
   bool abandoned = false;
   Result<void> landed;
   {
+    const WithoutSlot waiting;
     MutexLock lock(mutex_);
     landed = flight->landed.wait(lock, context, [&flight] { return flight->outcome.has_value(); });
     abandoned = leave_locked(flight);

@@ -24,11 +24,11 @@ def is_stopped(stat):
 class HangingStore:
     """A store in a directory that another mount serves, and whose server can be stopped and continued."""
 
-    def __init__(self, bench, timeout):
+    def __init__(self, bench, timeout, revalidate="0"):
         self.server = bench.mount("below")
         self.url = f"dir:{self.server.path}/store"
         cairnfs("init", self.url)
-        self.mount = Mount(self.url, bench.home / "mnt", bench.home / "mnt.cache", "--revalidate", "0",
+        self.mount = Mount(self.url, bench.home / "mnt", bench.home / "mnt.cache", "--revalidate", revalidate,
                            "--timeout", f"{timeout}s", "--shutdown-timeout", f"{SHUTDOWN_TIMEOUT}s")
         self.mount.start()
 

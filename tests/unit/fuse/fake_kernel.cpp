@@ -38,7 +38,7 @@ uint64_t FakeKernel::send(uint32_t opcode, uint64_t node, const std::string& bod
   header.nodeid = node;
   header.uid = 1000;
   header.gid = 100;
-  header.pid = 4711;
+  header.pid = caller_;
   next_unique_ += 2;  // odd numbers are the kernel's own, for interrupts
   const std::string packet = std::string(reinterpret_cast<const char*>(&header), sizeof header) + body;
   EXPECT_EQ(::send(kernel_end_, packet.data(), packet.size(), MSG_NOSIGNAL), static_cast<ssize_t>(packet.size()));

@@ -70,6 +70,9 @@ class FakeKernel {
   // An answer has come that nobody has waited for yet.
   [[nodiscard]] bool has_answer(uint64_t request);
 
+  // Requests come from this thread from now on.
+  void set_caller(uint32_t thread) { caller_ = thread; }
+
   // The mount is gone.
   void hang_up();
 
@@ -80,6 +83,7 @@ class FakeKernel {
   int kernel_end_ = -1;
   int daemon_end_ = -1;
   uint64_t next_unique_ = 2;
+  uint32_t caller_ = 4711;
   std::map<uint64_t, Reply> replies_;
   std::vector<StoredPages> pages_;
 };

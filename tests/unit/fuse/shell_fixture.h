@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "fs/fuse/fuse_session.h"
+#include "tests/unit/fuse/fake_callers.h"
 #include "tests/unit/fuse/fake_kernel.h"
 #include "tests/unit/fuse/mock_file_system.h"
 
@@ -19,7 +20,7 @@ class FuseShellTest : public ::testing::Test {
   static FuseSession::Options quick_options() {
     FuseSession::Options options;
     options.source = "mem:test";
-    options.interrupt_grace = std::chrono::nanoseconds(0);
+    options.patience = {.between_looks = std::chrono::milliseconds(1), .unseen = std::chrono::nanoseconds(0)};
     options.stop_grace = std::chrono::nanoseconds(0);
     options.request_timeout = std::chrono::seconds(20);
     return options;
@@ -33,6 +34,7 @@ class FuseShellTest : public ::testing::Test {
 
   void start(FuseSession::Options options = quick_options()) {
     options.connection = kernel.daemon_end();
+    options.proc_directory = callers.path();
     const uint64_t init = kernel.send_init();
     auto opened = FuseSession::open(files, files, std::move(options));
     ASSERT_TRUE(opened) << opened.error().to_string();
@@ -55,6 +57,7 @@ class FuseShellTest : public ::testing::Test {
   ::testing::NiceMock<MockFileSystem> files;
   FileSystemControl::NodePageSink page_sink;
   FakeKernel kernel;
+  FakeCallers callers;
   fuse_init_out terms{};
   std::unique_ptr<FuseSession> session;
   Result<void> run_result;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "base/work_slots.h"
 #include "tests/support/gate.h"
 #include "tests/unit/fuse/shell_fixture.h"
 
@@ -38,7 +39,7 @@ class FuseWaitingTest : public FuseShellTest {
   Gate gate;
 };
 
-TEST_F(FuseWaitingTest, a_signal_ends_a_waiting_read_with_eintr) {
+TEST_F(FuseWaitingTest, a_signal_to_a_caller_who_cannot_be_seen_ends_its_request_with_eintr) {
   start();
   const uint64_t read = send_read();
   ASSERT_TRUE(gate.wait_for_arrivals(1));
@@ -56,7 +57,7 @@ TEST_F(FuseWaitingTest, a_signal_that_overtakes_its_request_still_ends_it) {
 
 TEST_F(FuseWaitingTest, a_request_that_ends_soon_after_a_signal_does_not_fail) {
   auto options = quick_options();
-  options.interrupt_grace = std::chrono::hours(1);
+  options.patience.between_looks = std::chrono::hours(1);
   start(options);
   const uint64_t read = send_read();
   ASSERT_TRUE(gate.wait_for_arrivals(1));
@@ -66,9 +67,9 @@ TEST_F(FuseWaitingTest, a_request_that_ends_soon_after_a_signal_does_not_fail) {
   EXPECT_EQ(kernel.wait(read).error, 0);
 }
 
-TEST_F(FuseWaitingTest, a_signal_gets_through_when_every_thread_is_stuck) {
+TEST_F(FuseWaitingTest, a_signal_gets_through_when_every_slot_is_taken) {
   auto options = quick_options();
-  options.max_threads = 3;
+  options.work_slots = 2;
   start(options);
   const uint64_t first = send_read();
   const uint64_t second = send_read();
@@ -81,9 +82,9 @@ TEST_F(FuseWaitingTest, a_signal_gets_through_when_every_thread_is_stuck) {
   EXPECT_EQ(kernel.wait(queued).error, 0);
 }
 
-TEST_F(FuseWaitingTest, a_forget_gets_through_when_every_thread_is_stuck) {
+TEST_F(FuseWaitingTest, a_forget_gets_through_when_every_slot_is_taken) {
   auto options = quick_options();
-  options.max_threads = 2;
+  options.work_slots = 1;
   start(options);
   Gate forgotten;
   EXPECT_CALL(files, forget(7, 1)).WillOnce([&](NodeId, uint64_t) {
@@ -94,6 +95,140 @@ TEST_F(FuseWaitingTest, a_forget_gets_through_when_every_thread_is_stuck) {
   ASSERT_TRUE(gate.wait_for_arrivals(1));
   kernel.send(FUSE_FORGET, 7, packed(fuse_forget_in{1}));
   EXPECT_TRUE(forgotten.wait_for_arrivals(1));
+  gate.open();
+  EXPECT_EQ(kernel.wait(read).error, 0);
+}
+
+// The requests of two threads were interrupted, and the second one is dying: by the time that is noticed, the first one
+// was looked at as well.
+TEST_F(FuseWaitingTest, a_handled_signal_ends_nothing) {
+  callers.show(1, {.pending = SIGALRM, .handled = SIGALRM});
+  callers.show(2, {.pending = SIGKILL});
+  start();
+  kernel.set_caller(1);
+  const uint64_t handles = send_read();
+  kernel.set_caller(2);
+  const uint64_t dies = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(2));
+  kernel.interrupt(handles);
+  kernel.interrupt(dies);
+  EXPECT_EQ(kernel.wait(dies).error, EINTR);
+  EXPECT_FALSE(kernel.has_answer(handles));
+  gate.open();
+  EXPECT_EQ(kernel.wait(handles).error, 0);
+}
+
+TEST_F(FuseWaitingTest, a_kill_after_a_handled_signal_is_noticed_though_the_kernel_says_nothing) {
+  callers.show(1, {.pending = SIGCHLD, .handled = SIGCHLD});
+  start();
+  kernel.set_caller(1);
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.interrupt(read);
+  EXPECT_EQ(kernel.call(FUSE_STATFS, 1).error, 0);
+  callers.show(1, {.pending = SIGKILL, .handled = SIGCHLD});
+  EXPECT_EQ(kernel.wait(read).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, a_signal_that_leaves_a_core_ends_a_request) {
+  callers.show(1, {.pending = SIGQUIT});
+  start();
+  kernel.set_caller(1);
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.interrupt(read);
+  EXPECT_EQ(kernel.wait(read).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, a_handled_ctrl_c_ends_a_read_and_neither_a_page_fault_nor_a_flush) {
+  callers.show(1, {.pending = SIGINT, .handled = SIGINT, .system_call = -1});
+  callers.show(2, {.pending = SIGINT, .handled = SIGINT, .system_call = SYS_read});
+  ON_CALL(files, flush).WillByDefault([this](HandleId, const RequestContext& context) { return gate.pass(context); });
+  start();
+  kernel.set_caller(1);
+  const uint64_t fault = send_read();
+  kernel.set_caller(2);
+  const uint64_t flush = kernel.send(FUSE_FLUSH, 7, packed(fuse_flush_in{}));
+  const uint64_t read = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(3));
+  for (const uint64_t request : {fault, flush, read}) kernel.interrupt(request);
+  EXPECT_EQ(kernel.wait(read).error, EINTR);
+  EXPECT_FALSE(kernel.has_answer(fault));
+  EXPECT_FALSE(kernel.has_answer(flush));
+  gate.open();
+  EXPECT_EQ(kernel.wait(fault).error, 0);
+  EXPECT_EQ(kernel.wait(flush).error, 0);
+}
+
+TEST_F(FuseWaitingTest, a_killed_process_that_closes_its_files_is_let_go_without_a_signal) {
+  callers.show(1, {.exiting = true, .exit_code = SIGKILL});
+  ON_CALL(files, flush).WillByDefault([this](HandleId, const RequestContext& context) { return gate.pass(context); });
+  start();
+  kernel.set_caller(1);
+  EXPECT_EQ(kernel.call(FUSE_FLUSH, 7, packed(fuse_flush_in{})).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, a_process_that_exits_by_itself_is_waited_for_as_long_as_one_request) {
+  callers.show(1, {.exiting = true});
+  ON_CALL(files, flush).WillByDefault([this](HandleId, const RequestContext& context) { return gate.pass(context); });
+  auto options = quick_options();
+  options.patience.exiting = std::chrono::milliseconds(5);
+  start(options);
+  kernel.set_caller(1);
+  EXPECT_EQ(kernel.call(FUSE_FLUSH, 7, packed(fuse_flush_in{})).error, EINTR);
+}
+
+TEST_F(FuseWaitingTest, a_killed_process_is_let_out_of_the_queue) {
+  callers.show(2, {.pending = SIGKILL});
+  auto options = quick_options();
+  options.work_slots = 1;
+  start(options);
+  const uint64_t first = send_read();
+  ASSERT_TRUE(gate.wait_for_arrivals(1));
+  kernel.set_caller(2);
+  const uint64_t queued = send_read();
+  kernel.interrupt(queued);
+  EXPECT_EQ(kernel.wait(queued).error, EINTR);
+  gate.open();
+  EXPECT_EQ(kernel.wait(first).error, 0);
+}
+
+TEST_F(FuseWaitingTest, a_thousand_requests_that_wait_for_the_store_take_no_slot) {
+  ON_CALL(files, read)
+      .WillByDefault([this](HandleId, uint64_t, MutableByteView, const RequestContext& context) -> Result<size_t> {
+        const WithoutSlot waiting;
+        if (auto passed = gate.pass(context); !passed) return fail(passed.error());
+        return size_t{0};
+      });
+  auto options = quick_options();
+  options.work_slots = 1;
+  start(options);
+  std::vector<uint64_t> reads;
+  for (int i = 0; i < 1000; ++i) reads.push_back(send_read());
+  EXPECT_TRUE(gate.wait_for_arrivals(1000));
+  EXPECT_EQ(kernel.call(FUSE_STATFS, 1).error, 0);
+  gate.open();
+  for (const uint64_t read : reads) EXPECT_EQ(kernel.wait(read).error, 0);
+}
+
+TEST_F(FuseWaitingTest, what_queues_for_a_slot_is_served_when_its_holder_begins_to_wait) {
+  Gate work;
+  ON_CALL(files, read)
+      .WillByDefault([&](HandleId, uint64_t, MutableByteView, const RequestContext& context) -> Result<size_t> {
+        EXPECT_TRUE(work.pass(context));
+        const WithoutSlot waiting;
+        EXPECT_TRUE(gate.pass(context));
+        return size_t{0};
+      });
+  auto options = quick_options();
+  options.work_slots = 1;
+  start(options);
+  const uint64_t read = send_read();
+  ASSERT_TRUE(work.wait_for_arrivals(1));
+  const uint64_t queued = kernel.send(FUSE_STATFS, 1);
+  work.open();
+  EXPECT_EQ(kernel.wait(queued).error, 0);
+  EXPECT_FALSE(kernel.has_answer(read));
   gate.open();
   EXPECT_EQ(kernel.wait(read).error, 0);
 }

@@ -1,0 +1,83 @@
+// What real processes look like from outside.
+#include "fs/fuse/callers.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace cairn {
+namespace {
+
+// A process that waits in a read of an empty pipe, after `prepare`.
+class Child {
+ public:
+  template <class Prepare>
+  explicit Child(Prepare prepare) {
+    int ready[2], never[2];
+    EXPECT_EQ(::pipe(ready) + ::pipe(never), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      prepare();
+      char byte = 0;
+      (void)!::write(ready[1], &byte, 1);
+      (void)!::read(never[0], &byte, 1);
+      ::_exit(0);
+    }
+    ::close(ready[1]);
+    char byte = 0;
+    (void)!::read(ready[0], &byte, 1);  // nothing, if it has ended
+    for (const int fd : {ready[0], never[0], never[1]}) ::close(fd);
+  }
+  ~Child() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST(Callers, a_thread_that_waits_is_alive) {
+  const Child child([] {});
+  EXPECT_EQ(Callers("/proc").look_at(child.pid()), CallerState::alive);
+}
+
+TEST(Callers, a_blocked_signal_kills_nobody_yet) {
+  const Child child([] {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_BLOCK, &all, nullptr);
+    ::raise(SIGTERM);
+    ::raise(SIGQUIT);
+  });
+  EXPECT_EQ(Callers("/proc").look_at(child.pid()), CallerState::alive);
+}
+
+TEST(Callers, a_killed_process_is_dying_until_it_is_reaped) {
+  const Child child([] {});
+  ::kill(child.pid(), SIGKILL);
+  siginfo_t ended{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child.pid()), &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(Callers("/proc").look_at(child.pid()), CallerState::dying);
+}
+
+TEST(Callers, a_process_that_ended_by_itself_is_exiting_until_it_is_reaped) {
+  const Child child([] { ::_exit(3); });
+  siginfo_t ended{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child.pid()), &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(Callers("/proc").look_at(child.pid()), CallerState::exiting);
+}
+
+TEST(Callers, nobody_is_seen_under_a_number_that_is_free_or_unknown) {
+  EXPECT_EQ(Callers("/proc").look_at(0), CallerState::unseen);
+  EXPECT_EQ(Callers("/nowhere").look_at(::getpid()), CallerState::unseen);
+}
+
+}  // namespace
+}  // namespace cairn
