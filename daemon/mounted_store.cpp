@@ -86,7 +86,7 @@ Result<void> MountedStore::start(StoreFormat format, const Settings& settings) {
                                           store_options(settings),
                                           {}});
   reader_ = std::make_unique<ChunkReader>(*environment_);
-  writer_ = std::make_unique<ChunkWriter>(*environment_);
+  writer_ = std::make_unique<ChunkWriter>(*environment_, settings.io_threads);
   auto file_system =
       StoreFileSystem::open(*environment_, *reader_, *writer_, RequestContext::within(settings.mount_timeout));
   if (!file_system) return fail(file_system.error());

@@ -1,5 +1,7 @@
 #include "remote/decorators/limited_object_store.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/mutex.h"
 
@@ -37,15 +39,25 @@ bool LimitedObjectStore::is_turn_of(const Ticket& ticket) const {
   return !is_background(ticket.rank) || background_operations_ < std::max<size_t>(background, 1);
 }
 
+// One that comes after a while without any of its cause joins the round that goes on, and not those it has missed.
+LimitedObjectStore::Ticket LimitedObjectStore::draw_ticket(Cause cause) {
+  const int rank = rank_of(cause);
+  if (is_background(rank)) return {rank, 0, next_number_++};
+  uint64_t& next = next_round_[cause == Cause::write_back ? 1 : 0];
+  next = std::max(next, round_);
+  return {rank, next++, next_number_++};
+}
+
 Result<uint64_t> LimitedObjectStore::enter(const RequestContext& context) {
   MutexLock lock(mutex_);
-  const Ticket ticket{rank_of(context.cause), next_number_++};
+  const Ticket ticket = draw_ticket(context.cause);
   queue_.insert(ticket);
   const auto admitted = turn_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return is_turn_of(ticket); });
   queue_.erase(ticket);
   uint64_t request = 0;
   if (admitted) {
     request = window_.begin();
+    round_ = std::max(round_, ticket.round);
     if (is_background(ticket.rank)) ++background_operations_;
   }
   turn_.notify_all();  // the operation that is first in the queue now may fit as well

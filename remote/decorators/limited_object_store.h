@@ -1,6 +1,7 @@
 // Restraint: only as many operations at once as the store bears, the ones that somebody waits for first.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <set>
 
@@ -17,11 +18,12 @@ struct ObjectStoreLimits {
   size_t background_operations = 24;
 };
 
-// Operations past the limit wait in a queue: demand and write-back before prefetch before maintenance, and in order of
-// arrival among equals.
-// Thread-safety: all methods may be called from any thread.
-// Ownership: `inner` is borrowed and outlives this object.
-// Failures: those of `inner`; cancelled or deadline_exceeded while waiting, and then nothing was asked of `inner`.
+// Operations past the limit wait their turn: demand and write-back, alternately, before prefetch before maintenance,
+// and in order of arrival among equals. However many of one cause wait, the next of the other is at most one place
+// behind. Source of the order: P. Goyal et al., "Start-time Fair Queuing", IEEE/ACM Transactions on Networking 5(5),
+// 1997. Thread-safety: all methods may be called from any thread. Ownership: `inner` is borrowed and outlives this
+// object. Failures: those of `inner`; cancelled or deadline_exceeded while waiting, and then nothing was asked of
+// `inner`.
 class LimitedObjectStore final : public ObjectStore {
  public:
   LimitedObjectStore(ObjectStore& inner, ObjectStoreLimits limits)
@@ -43,7 +45,8 @@ class LimitedObjectStore final : public ObjectStore {
  private:
   // A position in the queue; the smallest is next.
   struct Ticket {
-    int rank;  // by cause
+    int rank;        // by cause
+    uint64_t round;  // of one operation of each cause
     uint64_t number;
     auto operator<=>(const Ticket&) const = default;
   };
@@ -51,6 +54,7 @@ class LimitedObjectStore final : public ObjectStore {
   // Runs `call` once it is admitted.
   template <class Call>
   auto in_turn(const RequestContext& context, Call call) -> decltype(call());
+  Ticket draw_ticket(Cause cause) CAIRN_REQUIRES(mutex_);
   // The window's number of the request.
   Result<uint64_t> enter(const RequestContext& context);
   void leave(uint64_t request, Cause cause, const Error* error);
@@ -63,6 +67,9 @@ class LimitedObjectStore final : public ObjectStore {
   Condition turn_;
   std::set<Ticket> queue_ CAIRN_GUARDED_BY(mutex_);
   uint64_t next_number_ CAIRN_GUARDED_BY(mutex_) = 0;
+  // Of demand and write-back: the round of the newest that was let in, and that of the next to come of each.
+  uint64_t round_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::array<uint64_t, 2> next_round_ CAIRN_GUARDED_BY(mutex_){};
   CongestionWindow window_ CAIRN_GUARDED_BY(mutex_);
   size_t background_operations_ CAIRN_GUARDED_BY(mutex_) = 0;  // of the operations under way
 };

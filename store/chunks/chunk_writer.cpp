@@ -6,7 +6,7 @@
 
 namespace cairn {
 
-// One chunk on its way: identify (compute), encode (compute), send (io), deliver.
+// One chunk on its way: identify (compute), encode (compute), send (a sender), deliver.
 struct ChunkWriter::Parcel {
   uint64_t offset = 0;
   SharedBuffer plain;
@@ -17,7 +17,8 @@ struct ChunkWriter::Parcel {
   Buffer object{};
 };
 
-ChunkWriter::ChunkWriter(StoreEnvironment& environment) : environment_(environment) {}
+ChunkWriter::ChunkWriter(StoreEnvironment& environment, size_t senders)
+    : environment_(environment), sends_("send", senders) {}
 
 ChunkWriter::~ChunkWriter() {
   MutexLock lock(mutex_);
@@ -54,14 +55,15 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
 void ChunkWriter::encode(const ParcelPtr& parcel) {
   if (auto wanted = parcel->context.check(); !wanted) return failed(parcel, wanted.error());
   parcel->object = encode_chunk(parcel->plain->view(), environment_.options.compression_level);
-  environment_.io.submit([this, parcel] { send(parcel); });
+  sends_.submit([this, parcel] { send(parcel); });
 }
 
 void ChunkWriter::send(const ParcelPtr& parcel) {
-  auto wanted = parcel->context.check();
-  sent(parcel,
-       wanted ? environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), parcel->context)
-              : wanted);
+  // From here on, and not while it was queued: a long queue is no sign of a store that does not answer.
+  const auto context = parcel->context.no_longer_than(environment_.options.operation_timeout);
+  auto wanted = context.check();
+  sent(parcel, wanted ? environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), context)
+                      : wanted);
 }
 
 void ChunkWriter::sent(const ParcelPtr& parcel, const Result<void>& put) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/executor.h"
 #include "base/turn.h"
 #include "base/wait.h"
 #include "store/chunks/known_chunks.h"
@@ -27,8 +28,10 @@ struct StoredChunk {
 // "Already in the store" is answered from the ids seen in manifests since the start (remember), then by put_if_absent.
 class ChunkWriter {
  public:
-  explicit ChunkWriter(StoreEnvironment& environment);
-  // Waits for the chunks that were handed in.
+  // `senders`: puts under way at once. They have threads of their own, so that no number of readers keeps a save from
+  // getting its turn, nor the other way round.
+  explicit ChunkWriter(StoreEnvironment& environment, size_t senders = 8);
+  // Waits for what was handed in.
   ~ChunkWriter();
   ChunkWriter(const ChunkWriter&) = delete;
   ChunkWriter& operator=(const ChunkWriter&) = delete;
@@ -38,7 +41,8 @@ class ChunkWriter {
     return 2 * uint64_t{chunk_bytes} + kChunkHeaderBytes;
   }
 
-  // Digests, looks up, encodes and sends `plain` on the pools. The caller took lease_bytes() from the budget and the
+  // Digests, looks up, encodes and sends `plain` on the pools. What is sent has StoreOptions::operation_timeout from
+  // then on, or until `context` ends. The caller took lease_bytes() from the budget and the
   // lease travels with the buffer: the pools never wait for memory. Of equal chunks under way only one is sent. `done`
   // is called exactly once, from a pool thread.
   using Done = std::function<void(Result<StoredChunk>)>;
@@ -67,6 +71,7 @@ class ChunkWriter {
   void deliver(const ParcelPtr& parcel, Result<StoredChunk> outcome);
 
   StoreEnvironment& environment_;
+  Executor sends_;
   KnownChunks known_;
   Turn gathering_;
   Mutex mutex_;

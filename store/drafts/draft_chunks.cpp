@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/work_slots.h"
 #include "store/chunks/leased_buffer.h"
 
 namespace cairn {
@@ -24,6 +25,7 @@ struct DraftChunks::Chunk {
 
 DraftChunks::~DraftChunks() {
   stop_.request_stop();
+  const WithoutSlot waiting;
   MutexLock lock(mutex_);
   changed_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return under_way_ == 0; });
 }
@@ -46,7 +48,7 @@ std::pair<DraftChunks::ChunkPtr, bool> DraftChunks::find_or_begin(const PlannedC
 void DraftChunks::send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease) {
   if (all_zeros(plain.view())) return finish(chunk, std::nullopt);
   writer_.store(chunk->cut.offset, std::make_shared<const Buffer>(std::move(plain)), std::move(lease),
-                RequestContext::within(environment_.options.operation_timeout, Cause::write_back, stop_.get_token()),
+                {SteadyTime::max(), stop_.get_token(), Cause::write_back},
                 [this, chunk](Result<StoredChunk> stored) { finish(chunk, std::move(stored)); });
 }
 
@@ -58,11 +60,13 @@ bool DraftChunks::has_room() const {
 }
 
 Result<void> DraftChunks::wait_for_room(const RequestContext& context) {
+  const WithoutSlot waiting;
   MutexLock lock(mutex_);
   return changed_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return under_way_ < kMaxUnderWay; });
 }
 
 Result<std::optional<StoredChunk>> DraftChunks::wait(const ChunkPtr& chunk, const RequestContext& context) {
+  const WithoutSlot waiting;
   MutexLock lock(mutex_);
   auto done = changed_.wait(lock, context, [&chunk] { return chunk->outcome.has_value(); });
   if (!done) return fail(std::move(done).error());

@@ -73,6 +73,38 @@ TEST_F(Limited, demand_goes_before_prefetch_that_came_earlier) {
   }
 }
 
+TEST_F(Limited, a_flood_of_saves_does_not_hold_up_a_reader) {
+  LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1});
+  const auto running = begin(store, "running", Cause::demand);
+  ASSERT_TRUE(running->wait_for_arrivals(1));
+  std::vector<std::shared_ptr<Gate>> saves;
+  for (int i = 0; i < 5; ++i) saves.push_back(queue(store, fmt::format("save-{}", i), Cause::write_back));
+  const auto read = queue(store, "read", Cause::demand);
+  running->open();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(saves[i]->wait_for_arrivals(1));
+    saves[i]->open();
+  }
+  EXPECT_TRUE(read->wait_for_arrivals(1));
+  EXPECT_FALSE(has_begun("save-2"));
+}
+
+TEST_F(Limited, readers_do_not_hold_up_a_save) {
+  LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1});
+  const auto running = begin(store, "running", Cause::write_back);
+  ASSERT_TRUE(running->wait_for_arrivals(1));
+  std::vector<std::shared_ptr<Gate>> reads;
+  for (int i = 0; i < 5; ++i) reads.push_back(queue(store, fmt::format("read-{}", i), Cause::demand));
+  const auto save = queue(store, "save", Cause::write_back);
+  running->open();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(reads[i]->wait_for_arrivals(1));
+    reads[i]->open();
+  }
+  EXPECT_TRUE(save->wait_for_arrivals(1));
+  EXPECT_FALSE(has_begun("read-2"));
+}
+
 TEST_F(Limited, background_work_leaves_room_for_demand) {
   LimitedObjectStore& store = make_store({.operations = 2, .background_operations = 1});
   const auto first = begin(store, "first-prefetch", Cause::prefetch);

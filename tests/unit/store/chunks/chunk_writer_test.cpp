@@ -15,10 +15,13 @@ constexpr uint32_t kChunk = 64U << 10;
 class ChunkWriterTest : public testing::Test {
  protected:
   std::future<Result<StoredChunk>> store(uint64_t seed, RequestContext context = test_context(Cause::write_back)) {
+    return store(writer_, seed, std::move(context));
+  }
+  std::future<Result<StoredChunk>> store(ChunkWriter& writer, uint64_t seed, RequestContext context) {
     auto promise = std::make_shared<std::promise<Result<StoredChunk>>>();
     auto lease = host_.memory().acquire(ChunkWriter::lease_bytes(kChunk), test_context()).value();
-    writer_.store(4096, std::make_shared<const Buffer>(random_bytes(kChunk, seed)), std::move(lease),
-                  std::move(context), [promise](Result<StoredChunk> stored) { promise->set_value(std::move(stored)); });
+    writer.store(4096, std::make_shared<const Buffer>(random_bytes(kChunk, seed)), std::move(lease), std::move(context),
+                 [promise](Result<StoredChunk> stored) { promise->set_value(std::move(stored)); });
     return promise->get_future();
   }
   uint64_t puts() const { return remote_.count(ObjectOperation::put_if_absent, keys::kChunks); }
@@ -37,6 +40,30 @@ class ChunkWriterTest : public testing::Test {
   TestEnvironment host_{remote_};
   ChunkWriter writer_{host_.environment()};
 };
+
+TEST_F(ChunkWriterTest, readers_that_keep_every_io_thread_busy_do_not_hold_up_a_save) {
+  Gate reading;
+  for (int i = 0; i < 16; ++i) {
+    host_.environment().io.submit_urgent([&reading] { (void)reading.pass(test_context()); });
+  }
+  auto stored = store(1);
+  EXPECT_EQ(stored.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  reading.open();
+  EXPECT_TRUE(stored.get());
+}
+
+TEST_F(ChunkWriterTest, the_time_of_a_put_begins_when_it_is_sent) {
+  host_.environment().options.operation_timeout = std::chrono::milliseconds(50);
+  ChunkWriter writer(host_.environment(), 1);
+  auto gate = block_puts();
+  std::vector<std::future<Result<StoredChunk>>> stored;
+  for (const uint64_t seed : {1, 2, 3})
+    stored.push_back(store(writer, seed, {SteadyTime::max(), {}, Cause::write_back}));
+  EXPECT_EQ(stored[0].get().error().code(), Errc::deadline_exceeded);
+  gate->open();
+  // Had their time begun when they were handed in, it would be over: they were queued for as long as the first one had.
+  EXPECT_TRUE(stored[2].get());
+}
 
 TEST_F(ChunkWriterTest, a_stored_chunk_can_be_read_by_its_reference) {
   const StoredChunk stored = store(1).get().value();
