@@ -105,15 +105,15 @@ Result<void> StoreFileSystem::check_writable(const Node& node) const {
 
 // For requests that only look: while the store is out of reach, they see what this host knows already.
 Result<void> StoreFileSystem::freshen(Directory& directory, const RequestContext& context) const {
-  if (reach_.is_hanging()) return {};
+  if (reach_.is_hanging(directory.id())) return {};
   const SteadyTime asked = environment_.clock.steady_now();
   auto fresh = directory.refresh(environment_.options.revalidate, context);
   if (fresh) {
-    reach_.answered(environment_.clock.steady_now() - directory.age());
+    reach_.answered(directory.id(), environment_.clock.steady_now() - directory.age());
     return fresh;
   }
   if (!is_out_of_reach(fresh.error())) return fresh;
-  reach_.unanswered(asked, fresh.error());
+  reach_.unanswered(directory.id(), asked, fresh.error());
   return {};
 }
 

@@ -16,19 +16,31 @@ constexpr std::chrono::nanoseconds kHangPause = std::chrono::seconds(5);
 
 }  // namespace
 
-void Reach::answered(SteadyTime asked) {
+bool Reach::is_hanging(EntryId directory) const {
+  const SteadyTime now = clock_.steady_now();
+  if (now >= none_hangs_from_.load()) return false;
+  const MutexLock lock(mutex_);
+  if (now < store_hangs_until_) return true;
+  const auto found = hanging_.find(directory);
+  return found != hanging_.end() && now < found->second;
+}
+
+void Reach::answered(EntryId directory, SteadyTime asked) {
   if (!away_.load(std::memory_order_relaxed)) return;
   const MutexLock lock(mutex_);
   if (!outage_ || asked <= last_unanswered_) return;  // asked before the store went away
   log::info("the store is in reach again, after {} s", (clock_.wall_now() - outage_->since) / 1'000'000'000);
   outage_.reset();
   away_ = false;
+  silent_.reset();
+  store_hangs_until_ = {};
+  hanging_.erase(directory);
 }
 
-void Reach::unanswered(SteadyTime asked, const Error& error) {
+void Reach::unanswered(EntryId directory, SteadyTime asked, const Error& error) {
   const SteadyTime now = clock_.steady_now();
-  if (error.code() == Errc::deadline_exceeded || now - asked > kQuickAnswer) ask_again_ = now + kHangPause;
   const MutexLock lock(mutex_);
+  if (error.code() == Errc::deadline_exceeded || now - asked > kQuickAnswer) leave_alone(directory, now + kHangPause);
   last_unanswered_ = std::max(last_unanswered_, asked);
   if (!outage_) {
     log::warning("the store is out of reach, directories are shown as last known: {}", error.to_string());
@@ -36,6 +48,14 @@ void Reach::unanswered(SteadyTime asked, const Error& error) {
     away_ = true;
   }
   outage_->error = error.to_string();
+}
+
+void Reach::leave_alone(EntryId directory, SteadyTime until) {
+  std::erase_if(hanging_, [now = until - kHangPause](const auto& other) { return other.second <= now; });
+  hanging_[directory] = until;
+  if (silent_.value_or(directory) != directory) store_hangs_until_ = until;
+  silent_ = directory;
+  none_hangs_from_ = until;
 }
 
 std::optional<Outage> Reach::outage() const {

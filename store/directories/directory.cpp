@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "base/work_slots.h"
 #include "store/directories/record_log.h"
 
 namespace cairn {
@@ -89,24 +90,46 @@ Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestC
   MutexLock lock(mutex_);
   const uint64_t asked_before = asked_;
   const SteadyTime oldest = environment_.clock.steady_now() - max_age;
+  RecordNumber next_exists = 0;  // as a look beside a commit has found; 0: none has
   const auto is_fresh = [&]() CAIRN_REQUIRES(mutex_) {
     const bool young = max_age.count() > 0 && answered_.began >= oldest;
     return young || answered_.serial > asked_before || base_->state.removed;  // nothing follows a removal
   };
+  const auto may_look = [&]() CAIRN_REQUIRES(mutex_) {
+    return committing_ && !looking_ && next_exists != base_->number + 1;
+  };
   while (!is_fresh()) {
     if (auto alive = context.check(); !alive) return fail(alive.error().in("refresh a directory"));
-    if (turn_taken_) {
-      (void)changed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return !turn_taken_ || is_fresh(); });
-      continue;
-    }
     Result<void> read;
-    {
-      const HeldTurn turn(*this, lock);
+    if (!turn_taken_) {
+      const Role turn(*this, turn_taken_, lock);
       read = catch_up(context);
+    } else if (may_look()) {
+      const RecordNumber next = base_->number + 1;
+      const auto exists = look_beside(lock, context);
+      if (!exists) read = fail(exists.error());
+      if (exists && *exists) next_exists = next;
+    } else {
+      const WithoutSlot waiting;
+      (void)changed_.wait(lock, context,
+                          [&]() CAIRN_REQUIRES(mutex_) { return !turn_taken_ || is_fresh() || may_look(); });
     }
     if (!read) return read;
   }
   return {};
+}
+
+// Whether the record after the last known one exists. If not, the view is what the store says, and a commit under way
+// changes that no sooner than it ends. If it does, whoever has the turn is about to meet it.
+Result<bool> Directory::look_beside(MutexLock& lock, const RequestContext& context) {
+  const RecordNumber next = base_->number + 1;
+  const Inquiry inquiry{.serial = ++asked_, .began = environment_.clock.steady_now()};
+  const Role looking(*this, looking_, lock);
+  const auto found = log_->fetch(next, context);
+  if (found) return true;
+  if (found.error().code() != Errc::not_found) return fail(found.error());
+  finish_inquiry(inquiry);
+  return false;
 }
 
 Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited) {
@@ -175,10 +198,15 @@ Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const Re
       return fail(alive.error().in("commit to a directory"));
     }
     if (turn_taken_) {
+      const WithoutSlot waiting;
       (void)changed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return change->outcome || !turn_taken_; });
     } else {
-      const HeldTurn turn(*this, lock);
-      commit_pending(*change, context);
+      committing_ = true;
+      {
+        const Role turn(*this, turn_taken_, lock);
+        commit_pending(*change, context);
+      }
+      committing_ = false;
     }
   }
   return *change->outcome;

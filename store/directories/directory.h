@@ -23,9 +23,10 @@ struct LoggedState;
 struct Record;
 struct RecordObject;
 
-// The local view is the last known record of the store with this host's pending changes replayed on top. A thread that
-// has to ask the store about this directory takes its turn: one thread at a time reads on or commits, with its own
-// request's context. The threads that wait share its answer, and when it is interrupted the next one goes on.
+// The local view is the last known record of the store with this host's pending changes replayed on top. Whoever wants
+// to talk to the store about this directory takes its turn: one thread at a time reads on or commits, with its own
+// request's context; all who wait share what it learns, and when it is interrupted the next one goes on. While the turn
+// is somebody's who commits, those who only look ask for the next record beside it.
 //
 // Thread-safety: all methods may be called from any thread. No lock is held over a remote call.
 // Ownership: shared; keeps a reference to its StoreEnvironment, which must outlive it.
@@ -108,23 +109,24 @@ class Directory : public std::enable_shared_from_this<Directory> {
     SteadyTime began{};
   };
 
-  // Holds the turn as long as it lives, with the lock given back.
-  class HeldTurn {
+  // A role of one thread at a time: the turn, or looking beside it. The lock is given back while it lasts.
+  class Role {
    public:
-    HeldTurn(Directory& directory, MutexLock& lock) : directory_(directory), lock_(lock) {
-      directory_.turn_taken_ = true;
+    Role(Directory& directory, bool& taken, MutexLock& lock) : directory_(directory), taken_(taken), lock_(lock) {
+      taken_ = true;
       lock_.unlock();
     }
-    ~HeldTurn() {
+    ~Role() {
       lock_.lock();
-      directory_.turn_taken_ = false;
+      taken_ = false;
       directory_.changed_.notify_all();
     }
-    HeldTurn(const HeldTurn&) = delete;
-    HeldTurn& operator=(const HeldTurn&) = delete;
+    Role(const Role&) = delete;
+    Role& operator=(const Role&) = delete;
 
    private:
     Directory& directory_;
+    bool& taken_;
     MutexLock& lock_;
   };
 
@@ -134,6 +136,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   static Result<void> run(const Mutation& mutation, DirectoryEdit& edit);
   DirectoryEdit& view() const CAIRN_REQUIRES(mutex_);
   [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited) CAIRN_REQUIRES(mutex_);
+  Result<bool> look_beside(MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
   Result<void> await(const ChangePtr& change, MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
   void withdraw(const ChangePtr& change) CAIRN_REQUIRES(mutex_);
   void conclude(const Attempt& attempt) CAIRN_REQUIRES(mutex_);
@@ -171,9 +174,11 @@ class Directory : public std::enable_shared_from_this<Directory> {
   std::vector<Attempt> attempts_
       CAIRN_GUARDED_BY(mutex_);  // at the record after base_, of which the outcome is not known
   bool turn_taken_ CAIRN_GUARDED_BY(mutex_) = false;
-  bool announced_ CAIRN_GUARDED_BY(mutex_) = false;  // work_hook_ knows of pending_
-  uint64_t asked_ CAIRN_GUARDED_BY(mutex_) = 0;      // inquiries begun
-  Inquiry answered_ CAIRN_GUARDED_BY(mutex_);        // the newest one that was answered
+  bool committing_ CAIRN_GUARDED_BY(mutex_) = false;  // whoever has the turn
+  bool looking_ CAIRN_GUARDED_BY(mutex_) = false;     // somebody asks beside it
+  bool announced_ CAIRN_GUARDED_BY(mutex_) = false;   // work_hook_ knows of pending_
+  uint64_t asked_ CAIRN_GUARDED_BY(mutex_) = 0;       // inquiries begun
+  Inquiry answered_ CAIRN_GUARDED_BY(mutex_);         // the newest one that was answered
 
   std::chrono::nanoseconds put_took_{0};  // for the thread that has the turn: how long the last put of a record took
 };

@@ -90,7 +90,7 @@ Directory::Inquiry Directory::begin_inquiry() {
 
 void Directory::finish_inquiry(const Inquiry& inquiry) {
   const MutexLock lock(mutex_);
-  answered_ = inquiry;
+  if (inquiry.serial > answered_.serial) answered_ = inquiry;  // a look beside a commit may come late
 }
 
 // Reads on until there is no next record. The first one is always read by itself, as it may be an attempt of ours: a
