@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "base/posix_error.h"
+#include "base/work_slots.h"
 #include "fs/errno.h"
 
 namespace cairn {
@@ -53,9 +54,9 @@ void FileBytes::add_writer(uint64_t session) {
     // Counted before the sink is stopped: from here on no new reader gets the sink, so stopping it once is enough.
     MutexLock lock(mutex_);
     last_session_ = session;
-    if (++writers_ > 1) return;
+    ++writers_;
   }
-  stop_sink();
+  stop_sink();  // for each: the first one may still be waiting for a push to end
 }
 
 void FileBytes::remove_writer() {
@@ -108,6 +109,7 @@ void FileBytes::stop_sink() {
     MutexLock lock(mutex_);
     reader = reader_;
   }
+  const WithoutSlot waiting;  // a push may wait for a page that another request is fetching
   if (reader) reader->set_page_sink(nullptr);
   sink_(0, {}, nullptr);
 }

@@ -37,7 +37,7 @@ class FileBytes {
 
   // Reads the manifest, so that a missing one fails the open and not the first read.
   Result<void> load(const RequestContext& context);
-  // Brackets everything that may write. The first writer stops the page sink before it returns.
+  // Brackets everything that may write. No page is on its way into the kernel any more when it returns.
   void add_writer(uint64_t session);
   void remove_writer();
   // Of the writer that came last: for a publication that no writer asked for.

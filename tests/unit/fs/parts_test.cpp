@@ -4,6 +4,7 @@
 #include "base/posix_error.h"
 #include "fs/entry_locks.h"
 #include "fs/name.h"
+#include "tests/support/gate.h"
 #include "tests/unit/fs/fs_test.h"
 
 namespace cairn {
@@ -160,6 +161,26 @@ TEST_F(PageSinks, are_told_to_stop_before_a_node_is_open_for_writing) {
   host.files().release(*reader);
   host.files().release(*writer);
   host.files().forget(held->node, 1);
+}
+
+TEST_F(PageSinks, a_second_writer_waits_as_well_until_no_page_is_on_its_way) {
+  TestHost host(store.objects());
+  ASSERT_TRUE(host.write("f", "x"));
+  Gate draining;
+  host.files().set_page_sink([&draining](NodeId, uint64_t, ByteView bytes, const SharedBuffer&) {
+    if (!bytes.empty()) return;
+    EXPECT_TRUE(draining.pass(test_context()));
+  });
+  const auto write = [&host] {
+    const auto writer = host.open("f", O_WRONLY);
+    ASSERT_TRUE(writer);
+    host.files().release(*writer);
+  };
+  const std::jthread first(write);
+  ASSERT_TRUE(draining.wait_for_arrivals(1));
+  const std::jthread second(write);
+  EXPECT_TRUE(draining.wait_for_arrivals(2));
+  draining.open();
 }
 
 }  // namespace
