@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import run, wait_until
+from conftest import is_running, run, wait_until
 from hang_test import HangingStore
 
 WAITERS = 1000
@@ -82,6 +82,14 @@ def test_a_process_with_a_thousand_calls_that_wait_can_be_killed(hanging, closer
     closers.kill()
     assert seconds_of(lambda: closers.wait(timeout=PATIENCE)) < 5
     assert seconds_of(lambda: (hanging.mount.path / "warm").read_bytes()) < AT_ONCE
+
+
+def test_a_mount_where_a_thousand_calls_wait_is_taken_down_in_time(hanging, closers):
+    pid = hanging.mount.pid
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not is_running(pid), 30)
+    assert not os.path.ismount(hanging.mount.path)
+    hanging.mount.pid = None
 
 
 def test_a_killed_writer_ends_though_it_has_closed_nothing(hanging):
