@@ -5,6 +5,7 @@
 #include "base/posix_error.h"
 #include "fs/name.h"
 #include "fs/store_file_system.h"
+#include "store/directories/entry_edits.h"
 
 namespace cairn {
 
@@ -134,11 +135,35 @@ Result<void> StoreFileSystem::rename(NodeId parent, const std::string& name, Nod
   if (mode == RenameMode::no_replace && to->entry) return fail_posix(EEXIST, "'{}' exists", new_name);
   if (mode == RenameMode::exchange && !to->entry) return fail_posix(ENOENT, "no '{}'", new_name);
   if (to->entry && to->entry->id == from->entry->id) return {};
+  const bool moves_directory =
+      from->entry->kind == Kind::directory || (mode == RenameMode::exchange && to->entry->kind == Kind::directory);
+  if (moves_directory && from->place.parent != to->place.parent) {
+    for (const Target* end : {&*from, &*to}) {
+      if (auto known = check_place(end->place.parent, context); !known) return known;
+    }
+  }
   if (auto apart = check_ancestry(*from, *to, mode); !apart) return apart;
   if (mode == RenameMode::replace && to->entry) {
     if (auto published = publish_before_replacing(*from->entry, context); !published) return published;
   }
   return rename_checked(*from, *to, mode, context);
+}
+
+// Whether every directory from `node` up to the root is still where this host has seen it. Another host may have moved
+// one of them: a descriptor then leads to a directory of which nobody here knows what it lies below. ESTALE makes the
+// kernel walk the path again.
+Result<void> StoreFileSystem::check_place(DirectoryNodePtr node, const RequestContext& context) const {
+  while (node != nodes_.root()) {
+    const NodePlace place = nodes_.place(*node);
+    if (!place.parent) return fail_posix(ESTALE, "nobody knows what the directory lies below");
+    auto fresh = place.parent->directory->refresh(std::chrono::nanoseconds(0), context);
+    if (!fresh) return fresh;
+    if (!find_entry(*place.parent->directory, place.name, node->ino).entry) {
+      return fail_posix(ESTALE, "'{}' has been moved by another host", place.name);
+    }
+    node = place.parent;
+  }
+  return {};
 }
 
 // The kernel checks this too; it does not know what other hosts have moved meanwhile, and neither do we for certain.

@@ -155,11 +155,22 @@ void NodeTable::release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr
 // A directory holds the one above it, so that ancestry can be asked for as long as there is a child.
 void NodeTable::set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone) {
   node.name_ = place.name;
-  if (node.parent_ == place.parent) return;
-  // The new one is held first: giving back the old one may end everything above it, the new one included.
+  if (node.parent_ == place.parent || place.parent.get() == &node) return;
+  cut_ring_locked(node, place.parent, gone);
   if (place.parent) ++place.parent->holds_;
   const NodePtr before = std::exchange(node.parent_, place.parent);
   if (before) release_locked(before, 1, gone);
+}
+
+// What `node` is about to be put below was seen below `node` before: that is out of date, or the store has a ring. In
+// either case the older of the two is forgotten, so that every walk upwards ends.
+void NodeTable::cut_ring_locked(const DirectoryNode& node, const DirectoryNodePtr& parent, std::vector<NodePtr>& gone) {
+  for (DirectoryNodePtr at = parent; at; at = at->parent_) {
+    if (at->parent_.get() != &node) continue;
+    const NodePtr before = std::exchange(at->parent_, nullptr);
+    release_locked(before, 1, gone);
+    return;
+  }
 }
 
 FileView NodeTable::view(const FileNode& node) const {
@@ -235,6 +246,11 @@ std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
 DirectoryNodePtr NodeTable::parent(const DirectoryNode& node) const {
   MutexLock lock(mutex_);
   return node.id == kRootNode ? root_ : node.parent_;
+}
+
+NodePlace NodeTable::place(const DirectoryNode& node) const {
+  MutexLock lock(mutex_);
+  return {node.parent_, node.name_};
 }
 
 bool NodeTable::is_within(const DirectoryNode& node, EntryId ancestor) const {

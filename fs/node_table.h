@@ -67,6 +67,8 @@ class NodeTable {
 
   // The directory above; the root's is itself. Unknown: nullptr.
   [[nodiscard]] DirectoryNodePtr parent(const DirectoryNode& node) const;
+  // Where it was last seen; no parent: the root, or not known.
+  [[nodiscard]] NodePlace place(const DirectoryNode& node) const;
   // `ancestor` is `node` or lies above it, as far as this host knows.
   [[nodiscard]] bool is_within(const DirectoryNode& node, EntryId ancestor) const;
   // "a/b/c" below the root.
@@ -87,6 +89,8 @@ class NodeTable {
   template <class T>
   std::shared_ptr<T> add_locked(std::shared_ptr<T> node) CAIRN_REQUIRES(mutex_);
   void set_parent_locked(DirectoryNode& node, const NodePlace& place, std::vector<NodePtr>& gone)
+      CAIRN_REQUIRES(mutex_);
+  void cut_ring_locked(const DirectoryNode& node, const DirectoryNodePtr& parent, std::vector<NodePtr>& gone)
       CAIRN_REQUIRES(mutex_);
   void release_locked(NodePtr node, uint64_t holds, std::vector<NodePtr>& gone) CAIRN_REQUIRES(mutex_);
 

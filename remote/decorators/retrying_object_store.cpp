@@ -10,6 +10,11 @@ namespace {
 
 constexpr int64_t kTenthsPerRetry = 10;
 
+// After these a put may have happened, and says so itself.
+bool is_uncertain(Errc code) {
+  return code == Errc::unavailable || code == Errc::deadline_exceeded || code == Errc::cancelled;
+}
+
 }  // namespace
 
 RetryingObjectStore::RetryingObjectStore(ObjectStore& inner, RetryPolicy policy, Random& random, Wait wait)
@@ -75,23 +80,27 @@ Result<Buffer> RetryingObjectStore::get(const std::string& key, ByteRange range,
 }
 
 Result<void> RetryingObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
-  bool may_meet_itself = false;
-  return persist(context, [&](uint32_t) -> Result<void> {
-    auto put = inner_.put_if_absent(key, bytes, context);
-    if (put) return put;
-    const Errc code = put.error().code();
-    if (code == Errc::already_exists && may_meet_itself) return recognise_own_put(key, bytes, put.error(), context);
-    may_meet_itself = may_meet_itself || code == Errc::unavailable;
-    return put;
+  bool may_have_put = false;
+  const auto put = persist(context, [&](uint32_t) {
+    auto tried = inner_.put_if_absent(key, bytes, context);
+    const bool is_silence = !tried && tried.error().code() == Errc::unavailable;
+    may_have_put = may_have_put || is_silence;
+    return tried;
   });
+  if (put || !may_have_put || is_uncertain(put.error().code())) return put;
+  return look_for_own_put(key, bytes, put.error(), context);
 }
 
-Result<void> RetryingObjectStore::recognise_own_put(const std::string& key, ByteView bytes, const Error& taken,
-                                                    const RequestContext& context) {
+// What the store says now is about this attempt alone. Where the object is not there (yet), an earlier attempt may
+// still arrive, so that a refusal is not the whole truth: the caller hears that the put may have been made.
+Result<void> RetryingObjectStore::look_for_own_put(const std::string& key, ByteView bytes, const Error& answer,
+                                                   const RequestContext& context) {
   const auto stored = inner_.get(key, {}, context);
-  if (!stored) return fail(stored.error().in(taken.message()));
-  if (as_text(stored->view()) == as_text(bytes)) return {};
-  return fail(taken);
+  if (stored && as_text(stored->view()) == as_text(bytes)) return {};
+  if (stored) return fail(Errc::already_exists, "{}: taken by another: {}", key, answer.message());
+  const bool is_taken = answer.code() == Errc::already_exists;
+  if (is_taken) return fail(stored.error().in(answer.message()));
+  return fail(Errc::unavailable, "a put that may have been made or not: {}", answer.to_string());
 }
 
 Result<ObjectInfo> RetryingObjectStore::head(const std::string& key, const RequestContext& context) {

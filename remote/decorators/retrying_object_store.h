@@ -24,8 +24,9 @@ struct RetryPolicy {
 
 // Repeats operations that fail with unavailable, and no others, while policy, budget and deadline allow.
 //
-// A put whose earlier attempt failed may meet its own object. It then reads the object back: if the bytes are the same
-// it succeeded, else somebody else was first.
+// A put whose earlier attempt failed may have happened all the same. Whatever a later attempt is told, that the key is
+// taken or that the store refuses, the object is then read: if it has the same bytes the put succeeded; if it has
+// others somebody else was first; if it is not there, the answer is unavailable, and says what the refusal was.
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: `inner` and `random` are borrowed and outlive this object.
@@ -59,9 +60,9 @@ class RetryingObjectStore final : public ObjectStore {
   // Takes one retry from the budget, if it holds one.
   bool spend_retry();
   void earn_back();
-  // The answer of a put that found `key` taken after an attempt of its own may have put it.
-  Result<void> recognise_own_put(const std::string& key, ByteView bytes, const Error& taken,
-                                 const RequestContext& context);
+  // The answer of a put that was told `answer` after an earlier attempt of its own may have put `key`.
+  Result<void> look_for_own_put(const std::string& key, ByteView bytes, const Error& answer,
+                                const RequestContext& context);
 
   ObjectStore& inner_;
   const RetryPolicy policy_;

@@ -16,17 +16,24 @@ namespace {
 constexpr size_t kBatch = 16;
 
 // The entry of `state` with this id, live, under any name.
-const Entry* find_id(const DirectoryState& state, EntryId id, std::string* name) {
+const Entry* find_id(const DirectoryState& state, EntryId id) {
   for (const auto& [entry_name, entry] : state.entries) {
     if (entry->id != id || entry->deleted) continue;
-    *name = entry_name;
     return entry.get();
   }
   return nullptr;
 }
 
-bool moves_from(const Entry& entry, EntryId directory, const std::string& name) {
-  return entry.move && entry.move->directory == directory && entry.move->name == name;
+bool moves_from(const Entry& entry, EntryId directory) { return entry.move && entry.move->directory == directory; }
+
+// The directories that an entry leads to: itself, and what an exchange that is under way will put elsewhere.
+std::vector<EntryId> children_of(const Entry& entry) {
+  std::vector<EntryId> children;
+  if (entry.kind == Kind::directory && !entry.deleted) children.push_back(entry.id);
+  if (entry.move && entry.move->replacement && entry.move->replacement->kind == Kind::directory) {
+    children.push_back(entry.move->replacement->id);
+  }
+  return children;
 }
 
 size_t live_entries(const DirectoryState& state) {
@@ -113,9 +120,8 @@ void TreeCheck::visit(EntryId id, const Loaded& loaded, std::vector<EntryId>& un
   std::vector<ManifestUse> manifests;
   for (const auto& [name, entry] : loaded.state.entries) {
     visit_entry(id, name, *entry, manifests);
-    const bool is_child = entry->kind == Kind::directory && !entry->deleted;
-    if (is_child && directories_.try_emplace(entry->id, Parent{.directory = id, .name = name}).second) {
-      unread.push_back(entry->id);
+    for (const EntryId child : children_of(*entry)) {
+      if (directories_.try_emplace(child, Parent{.directory = id, .name = name}).second) unread.push_back(child);
     }
   }
   ledger_.count([&](CheckReport& report) {
@@ -147,6 +153,7 @@ void TreeCheck::visit_entry(EntryId directory, const std::string& name, const En
                                 entry.versions.size(), format_.keep_versions)});
   }
   visit_versions(path, entry, manifests);
+  if (entry.move && entry.move->replacement) visit_versions(path, *entry.move->replacement, manifests);
 }
 
 void TreeCheck::visit_versions(const std::string& path, const Entry& entry, std::vector<ManifestUse>& manifests) {
@@ -258,8 +265,9 @@ std::unordered_set<EntryId> TreeCheck::reachable(EntryId from) const {
     const Load loaded = load_once(id);
     if (!loaded) continue;
     for (const auto& [name, entry] : loaded->state.entries) {
-      const bool is_child = entry->kind == Kind::directory && !entry->deleted;
-      if (is_child && seen.insert(entry->id).second) open.push_back(entry->id);
+      for (const EntryId child : children_of(*entry)) {
+        if (seen.insert(child).second) open.push_back(child);
+      }
     }
   }
   return seen;
@@ -320,15 +328,13 @@ bool TreeCheck::is_duplicate_still(const Duplicate& duplicate) const {
   // Nothing moved from one to the other between the two looks: the first is still as it was after the second.
   const Load again = load_once(duplicate.first_directory);
   if (!first || !second || !again || again->newest != first->newest) return false;
-  std::string first_name, second_name;
-  const Entry* a = find_id(first->state, duplicate.id, &first_name);
+  const Entry* a = find_id(first->state, duplicate.id);
   if (duplicate.first_directory == duplicate.second_directory) {
     return std::ranges::count_if(first->state.entries,
                                  [&](const auto& e) { return e.second->id == duplicate.id && !e.second->deleted; }) > 1;
   }
-  const Entry* b = find_id(second->state, duplicate.id, &second_name);
-  return a && b && !moves_from(*a, duplicate.second_directory, second_name) &&
-         !moves_from(*b, duplicate.first_directory, first_name);
+  const Entry* b = find_id(second->state, duplicate.id);
+  return a && b && !moves_from(*a, duplicate.second_directory) && !moves_from(*b, duplicate.first_directory);
 }
 
 void TreeCheck::find_duplicates() {

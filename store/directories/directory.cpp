@@ -69,6 +69,15 @@ EntryPtr Directory::find_committed(std::string_view name) const {
   return base_->state.find_any(name);
 }
 
+std::pair<std::string, EntryPtr> Directory::find_committed_if(
+    const std::function<bool(const Entry& entry)>& wanted) const {
+  const MutexLock lock(mutex_);
+  for (const auto& [name, entry] : base_->state.entries) {
+    if (wanted(*entry)) return {name, entry};
+  }
+  return {};
+}
+
 bool Directory::removed() const {
   const MutexLock lock(mutex_);
   return base_->state.removed;

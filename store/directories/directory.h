@@ -68,6 +68,9 @@ class Directory : public std::enable_shared_from_this<Directory> {
 
   // What the last known record says, without this host's pending changes.
   [[nodiscard]] EntryPtr find_committed(std::string_view name) const;  // deleted ones included
+  // The first entry, deleted ones included, for which `wanted` holds, with its name; nullptr if there is none.
+  [[nodiscard]] std::pair<std::string, EntryPtr> find_committed_if(
+      const std::function<bool(const Entry& entry)>& wanted) const;
   [[nodiscard]] bool removed() const;
   [[nodiscard]] std::vector<std::string> unfinished_moves() const;  // names whose entries carry a Move
 
@@ -154,6 +157,9 @@ class Directory : public std::enable_shared_from_this<Directory> {
   void commit_pending(const Change& own, const RequestContext& context);
   void commit_once(const RequestContext& context);
   void resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context);
+  void forget_last_attempt();
+  [[nodiscard]] bool has_attempts() const;
+  void fail_attempted_before(const Attempt& attempt, const Error& refusal) CAIRN_REQUIRES(mutex_);
   void back_off(unsigned lost_races, const RequestContext& context);
   [[nodiscard]] Inquiry begin_inquiry();
   void finish_inquiry(const Inquiry& inquiry);

@@ -1,5 +1,7 @@
 #include "store/directories/directory_edit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace cairn {
@@ -21,10 +23,16 @@ EntryPtr DirectoryEdit::find_any(std::string_view name) const {
 EntryPtr DirectoryEdit::find(std::string_view name) const { return live(find_any(name)); }
 
 std::vector<std::pair<std::string, EntryPtr>> DirectoryEdit::list() const {
+  auto listed = list_any();
+  std::erase_if(listed, [](const auto& named) { return !is_live(named.second); });
+  return listed;
+}
+
+std::vector<std::pair<std::string, EntryPtr>> DirectoryEdit::list_any() const {
   std::vector<std::pair<std::string, EntryPtr>> listed;
   listed.reserve(under_.entries.size() + changes_.size());
   const auto add = [&](const auto& named) {
-    if (is_live(named.second)) listed.emplace_back(named);
+    if (named.second) listed.emplace_back(named);
   };
   auto changed = changes_.begin();
   for (const auto& named : under_.entries) {
@@ -48,24 +56,80 @@ bool DirectoryEdit::has_live_entries() const {
          std::any_of(under_.entries.begin(), under_.entries.end(), untouched_and_live);
 }
 
+bool DirectoryEdit::has_marks() const {
+  const auto marked = [](const auto& named) { return named.second && named.second->move; };
+  return std::any_of(changes_.begin(), changes_.end(), marked) ||
+         std::any_of(under_.entries.begin(), under_.entries.end(),
+                     [&](const auto& named) { return marked(named) && !changes_.contains(named.first); });
+}
+
 void DirectoryEdit::put(const std::string& name, Entry entry) {
-  changes_.insert_or_assign(name, std::make_shared<const Entry>(std::move(entry)));
+  const EntryPtr before = find_any(name);
+  if (before && before->move && before->id == entry.id && !entry.move) entry.move = before->move;
+  if (before && before->move && before->id != entry.id) {
+    Entry carrier = *before;
+    if (!carrier.deleted) carrier.deleted = std::max(entry.attributes.ctime, attributes().mtime);
+    assign(name_beside(name, "moved", carrier.id), std::move(carrier));
+  }
+  assign(name, std::move(entry));
 }
 
 void DirectoryEdit::remove(const std::string& name, Nanos now) {
   const EntryPtr entry = find(name);
   if (!entry) return;
-  if (!leaves_history(*entry)) return forget(name);
+  if (!leaves_history(*entry)) return erase(name);
   Entry tombstone = *entry;
   tombstone.deleted = now;
-  put(name, std::move(tombstone));
+  assign(name, std::move(tombstone));
 }
 
 void DirectoryEdit::forget(const std::string& name) {
+  const EntryPtr entry = find_any(name);
+  if (!entry || !entry->move) return erase(name);
+  remove(name, attributes().mtime);
+}
+
+EntryPtr DirectoryEdit::take(const std::string& name) {
+  EntryPtr entry = find_any(name);
+  erase(name);
+  return entry;
+}
+
+void DirectoryEdit::unmark(const std::string& name) {
+  const EntryPtr entry = find_any(name);
+  if (!entry) return;
+  Entry cleared = *entry;
+  cleared.move.reset();
+  if (cleared.deleted && !leaves_history(cleared)) return erase(name);
+  assign(name, std::move(cleared));
+}
+
+void DirectoryEdit::put_visibly(const std::string& name, const Entry& entry, size_t keep_versions) {
+  if (find(name)) return put(name_beside(name, "exchanged", entry.id), entry);
+  const EntryPtr before = find_any(name);
+  put(name, before && !before->versions.empty() ? entry.over(*before, keep_versions) : entry);
+}
+
+void DirectoryEdit::assign(const std::string& name, Entry entry) {
+  changes_.insert_or_assign(name, std::make_shared<const Entry>(std::move(entry)));
+}
+
+void DirectoryEdit::erase(const std::string& name) {
   if (under_.entries.contains(name)) {
     changes_.insert_or_assign(name, nullptr);
   } else {
     changes_.erase(name);  // came and went within this edit: no record need mention it
+  }
+}
+
+std::string DirectoryEdit::name_beside(const std::string& name, std::string_view why, EntryId id) const {
+  std::string suffix = fmt::format(".~{}-{:016x}", why, id);
+  for (unsigned number = 2;; ++number) {
+    std::string beside = name;
+    while (!is_valid_name(beside + suffix) && !beside.empty()) beside.pop_back();
+    beside += suffix;
+    if (!find_any(beside)) return beside;
+    suffix = fmt::format(".~{}-{:016x}-{}", why, id, number);
   }
 }
 

@@ -23,17 +23,29 @@ class DirectoryEdit {
   // Live entry or nullptr; find_any also sees deleted ones.
   [[nodiscard]] EntryPtr find(std::string_view name) const;
   [[nodiscard]] EntryPtr find_any(std::string_view name) const;
-  // Live entries, by name.
+  // Live entries, by name; list_any also has the deleted ones.
   [[nodiscard]] std::vector<std::pair<std::string, EntryPtr>> list() const;
+  [[nodiscard]] std::vector<std::pair<std::string, EntryPtr>> list_any() const;
   [[nodiscard]] const Attributes& attributes() const;
   [[nodiscard]] bool removed() const;
   [[nodiscard]] bool has_live_entries() const;
+  [[nodiscard]] bool has_marks() const;
 
+  // Every taker of a name goes through these, and none of them loses a move's mark (Entry::move): under the same id it
+  // stays on the entry; where another id takes the name, what was there goes on as a deleted entry under a name beside
+  // it, until the move is completed. Only unmark() lets go of a mark.
   void put(const std::string& name, Entry entry);
   // The name becomes free. An entry with a history leaves that behind, and a directory its id (Entry::deleted).
   void remove(const std::string& name, Nanos now);
-  // The name goes with its history: it moved away with the entry.
+  // The name goes with its history: it moved away with the entry. With a mark it becomes a deleted entry.
   void forget(const std::string& name);
+  // What stands under the name leaves it whole, mark and all, for the caller to put elsewhere in this directory.
+  EntryPtr take(const std::string& name);
+  // The move has been completed. A deleted entry that has no history besides goes.
+  void unmark(const std::string& name);
+  // Puts `entry` where people see it: under `name` with the history that was left there, or if that is taken under a
+  // name beside it, "<name>.~exchanged-<id>".
+  void put_visibly(const std::string& name, const Entry& entry, size_t keep_versions);
   void set_attributes(Attributes attributes);
   // The directory's names changed now: sets its mtime and ctime. Part of every such mutation.
   void touch(Nanos now);
@@ -45,6 +57,11 @@ class DirectoryEdit {
   void apply_to(DirectoryState& state) const;
 
  private:
+  void assign(const std::string& name, Entry entry);
+  void erase(const std::string& name);
+  // "<name>.~<why>-<id>", shortened or numbered where it must be.
+  [[nodiscard]] std::string name_beside(const std::string& name, std::string_view why, EntryId id) const;
+
   const DirectoryState& under_;
   DirectoryChanges changes_;
   std::optional<Attributes> attributes_;

@@ -188,25 +188,52 @@ void Directory::commit_once(const RequestContext& context) {
 }
 
 // The put of `attempt` failed, which may mean that it was done, that it will be done, or that it never will. The record
-// that carries the number tells; it stays, so reading it once answers the question. Where there is no such record the
-// attempt stays remembered, since a put that timed out may still arrive.
+// that carries the number tells; it stays, so reading it once answers the question. A refusal is an answer by itself,
+// but for changes that an earlier attempt had with it.
 void Directory::resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context) {
   const RecordNumber before = base_->number;
   const bool refused = is_refusal(put_error.code());
-  const auto read = refused ? Result<void>() : catch_up(context);
+  if (refused) forget_last_attempt();
+  const auto read = refused && !has_attempts() ? Result<void>() : catch_up(context);
   if (base_->number > before) return;
   if (!context.check()) return;  // the changes stay pending, for the next thread that takes the turn
 
   const MutexLock lock(mutex_);
-  if (refused) attempts_.pop_back();
   if (!read) {
     const Errc code = read.error().code() == Errc::corrupt ? Errc::corrupt : Errc::unavailable;
     return fail_awaited(attempt, Error(code, fmt::format("a commit that may have been made or not: {}; then {}",
                                                          put_error.message(), read.error().message())));
   }
   const bool unreadable = put_error.code() == Errc::already_exists;
-  fail_awaited(attempt,
-               unreadable ? Error(Errc::unavailable, put_error.message() + ": exists but cannot be read") : put_error);
+  if (unreadable) {
+    return fail_awaited(attempt, Error(Errc::unavailable, put_error.message() + ": exists but cannot be read"));
+  }
+  if (refused) fail_attempted_before(attempt, put_error);
+  fail_awaited(attempt, put_error);
+}
+
+void Directory::forget_last_attempt() {
+  const MutexLock lock(mutex_);
+  attempts_.pop_back();
+}
+
+bool Directory::has_attempts() const {
+  const MutexLock lock(mutex_);
+  return !attempts_.empty();
+}
+
+// Changes of `attempt`, which was refused, that are in an earlier attempt too: that one may be on its way still.
+void Directory::fail_attempted_before(const Attempt& attempt, const Error& refusal) {
+  const auto was_attempted = [&](const ChangePtr& change) CAIRN_REQUIRES(mutex_) {
+    return std::any_of(attempts_.begin(), attempts_.end(), [&](const Attempt& earlier) {
+      return std::any_of(earlier.results.begin(), earlier.results.end(),
+                         [&](const auto& result) { return result.first == change; });
+    });
+  };
+  for (const auto& [change, result] : attempt.results) {
+    if (!change->awaited || change->outcome || !was_attempted(change)) continue;
+    change->outcome = fail(Errc::unavailable, "a commit that may have been made or not: {}", refusal.to_string());
+  }
 }
 
 // With the turn: of all threads on this host one competes with the other hosts, and its record serves them all.

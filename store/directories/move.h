@@ -1,6 +1,7 @@
 // The steps of a rename between directories, as changes of one directory each.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "store/directories/directory_edit.h"
@@ -13,11 +14,27 @@ Entry with_newer(const Entry& moved, const Entry& left, size_t keep_versions);
 // Whether with_newer would differ from `moved`.
 bool has_newer(const Entry& moved, const Entry& left);
 
-// Frees `name`, history and all, or gives it to `replacement`. Does nothing if it no longer stands for this id; fails
-// with conflict if it does, but is not the very `entry` (it was changed meanwhile).
-Mutation leave(const std::string& name, const EntryPtr& entry, const EntryPtr& replacement, Nanos now);
+// The source's record of a move.
+struct Departure {
+  std::string name;                  // where the entry stood
+  EntryId id = 0;                    // the moved entry
+  EntryPtr left;                     // as it was found in the source, live, under any name; nullptr: not there
+  std::optional<Entry> replacement;  // what is to stand there, with a mark that leads back to the target
+  Nanos now = 0;
+  size_t keep_versions = 0;
+};
 
-// Ends the move: `name`, if it is still the entry `id` marked with this move, is marked no longer.
+// Frees the entry's name, history and all, or gives it to the replacement: where the name is another's by now, the
+// replacement gets one beside it. A replacement that is in the directory already, deleted or live, is not put again.
+// Fails with conflict if the entry is not as it was found.
+Mutation leave(Departure departure);
+
+// Ends the move: the entry `id` with this mark, wherever in the directory it stands by now, is marked no longer.
+// clear_mark_of fails with conflict if the entry is not as it was found.
 Mutation clear_mark(const std::string& name, EntryId id, const Move& move);
+Mutation clear_mark_of(const std::string& name, const EntryPtr& moved);
+
+// Ends a move whose source is gone for good: a replacement appears where it stood before, or beside that.
+Mutation bring_home(const std::string& name, const EntryPtr& moved, Nanos now, size_t keep_versions);
 
 }  // namespace cairn

@@ -38,6 +38,7 @@ Mutation put_new(const std::string& name, const Entry& entry, Nanos now, size_t 
 
 Result<void> mark_removed(DirectoryEdit& edit) {
   if (edit.has_live_entries()) return fail_posix(ENOTEMPTY, "the directory is not empty");
+  if (edit.has_marks()) return fail(Errc::conflict, "a move through the directory is not complete");
   edit.set_removed(true);
   return {};
 }
@@ -155,9 +156,6 @@ Result<Entry> Namespace::make_directory(Directory& parent, const std::string& na
     const bool is_gone = taken->kind == Kind::directory && !open_child(parent, name, context) && !parent.find(name);
     if (!is_gone) return fail_posix(EEXIST, "'{}' exists", name);
   }
-  if (auto finished = finish_move(parent, name, context); !finished) return fail(std::move(finished).error());
-  // The directory before its name: a crash in between leaves records that no name leads to. The other order would leave
-  // a name that leads nowhere.
   auto child = Directory::create(environment_, attributes, context);
   if (!child) return fail(std::move(child).error());
   Entry entry;
@@ -190,9 +188,13 @@ Result<void> Namespace::retire(EntryId id, const RequestContext& context) {
   if (!opened) return fail(opened.error());
   Directory& directory = *opened->directory;
   if (directory.removed()) return {};
-  if (auto finished = finish_moves(directory, context); !finished) return finished;
-  auto retired = directory.commit(mark_removed, context);  // or another host's rmdir was first
-  return !retired && directory.removed() ? Result<void>() : retired;
+  while (true) {
+    if (auto alive = context.check(); !alive) return fail(alive.error().in("retire a directory"));
+    if (auto finished = finish_moves(directory, context); !finished) return finished;
+    auto retired = directory.commit(mark_removed, context);
+    if (directory.removed()) return {};
+    if (retired || retired.error().code() != Errc::conflict) return retired;
+  }
 }
 
 }  // namespace cairn

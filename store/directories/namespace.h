@@ -13,6 +13,8 @@
 
 namespace cairn {
 
+struct Departure;
+
 enum class RenameMode { replace, no_replace, exchange };
 
 // One end of a rename.
@@ -85,8 +87,12 @@ class Namespace {
 
   // move.cpp: the second half of renames between directories.
   Result<void> finish_move(Directory& target, const std::string& name, const RequestContext& context);
-  Result<EntryPtr> left_behind(const Move& move, EntryId id, std::shared_ptr<Directory>& source,
-                               const RequestContext& context);
+  Result<std::shared_ptr<Directory>> fresh_source(const Move& move, const RequestContext& context);
+  static Result<void> clear_counterpart(Directory& source, EntryId target, EntryId id, const RequestContext& context);
+  Result<void> depart_late(Directory& target, const std::string& name, const Entry& seen, Directory& source,
+                           const EntryPtr& left, const RequestContext& context);
+  [[nodiscard]] Departure departure_of(const Directory& target, const std::string& name, const Entry& moved,
+                                       const EntryPtr& left) const;
   Result<void> finish_moves(Directory& target, const RequestContext& context);
 
   StoreEnvironment& environment_;

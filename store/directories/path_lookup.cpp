@@ -1,6 +1,7 @@
 #include "store/directories/path_lookup.h"
 
 #include <deque>
+#include <unordered_set>
 
 #include "base/paths.h"
 
@@ -62,9 +63,11 @@ Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const s
     if (const VersionPtr version = entry->current()) files.push_back({path, version});
     return files;
   }
+  std::unordered_set<EntryId> seen;  // a ring of directories in a damaged store must not keep us for ever
   std::deque<NamedDirectory> unvisited{{path, entry->id}};
   for (; !unvisited.empty(); unvisited.pop_front()) {
     const NamedDirectory next = unvisited.front();
+    if (!seen.insert(next.id).second) continue;
     if (auto visited = visit(open, next, files, unvisited); !visited) return fail(visited.error());
   }
   return files;

@@ -50,6 +50,8 @@ Result<void> swap_names(DirectoryEdit& edit, const Renaming& renaming) {
   const EntryPtr other = edit.find(renaming.to);
   if (!one || !other) return fail_posix(ENOENT, "no entry '{}'", one ? renaming.to : renaming.from);
   if (one->id == other->id) return {};
+  edit.take(renaming.from);
+  edit.take(renaming.to);
   edit.put(renaming.from, *other);
   edit.put(renaming.to, *one);
   edit.touch(renaming.now);
@@ -65,8 +67,8 @@ Result<void> change_name(DirectoryEdit& edit, const Renaming& renaming) {
   if (same_entry && renaming.mode == RenameMode::replace) return {};
   if (auto free = check_target(*source, target, renaming); !free) return free;
   if (occupant && occupant->move) return fail(Errc::conflict, "'{}' has just moved here", renaming.to);
+  edit.take(renaming.from);
   edit.put(renaming.to, with_history_of(*source, occupant, renaming));
-  edit.forget(renaming.from);
   edit.touch(renaming.now);
   return {};
 }
@@ -156,10 +158,12 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
 Result<EntryPtr> Namespace::committed_source(const Place& from, const RequestContext& context) {
   if (auto flushed = from.directory->flush(context); !flushed) return fail(flushed.error());
   if (auto fresh = from.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fail(fresh.error());
-  if (auto finished = finish_move(*from.directory, from.name, context); !finished) return fail(finished.error());
-  EntryPtr source = from.directory->find_committed(from.name);
-  if (!source || source->deleted) return fail_posix(ENOENT, "no entry '{}'", from.name);
-  return source;
+  while (true) {
+    if (auto finished = finish_move(*from.directory, from.name, context); !finished) return fail(finished.error());
+    EntryPtr source = from.directory->find_committed(from.name);
+    if (!source || source->deleted) return fail_posix(ENOENT, "no entry '{}'", from.name);
+    if (!source->move) return source;
+  }
 }
 
 Result<void> Namespace::rename_across(const Place& from, const Place& to, RenameMode mode,
@@ -204,13 +208,14 @@ Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPt
     committer_->add(to.directory, environment_.clock.steady_now());
     return {};
   }
-  const Mutation departure = leave(from.name, source, arrived->move->replacement, environment_.clock.wall_now());
-  // The mark goes last, and nobody waits for that: as long as it is there, completing the move again finds nothing to
-  // do.
+  const Mutation departure = leave(departure_of(*to.directory, to.name, *arrived, source));
   const auto departed = from.directory->commit(departure, context);
   if (departed) {
     const auto cleared = to.directory->commit_soon(clear_mark(to.name, source->id, *arrived->move));
     if (!cleared) committer_->add(to.directory, environment_.clock.steady_now());
+    if (arrived->move->replacement) {
+      committer_->add(from.directory, environment_.clock.steady_now() + 2 * environment_.options.commit_delay);
+    }
     return {};
   }
   // The source was written to since it was read: finish_move takes the new version over before the name goes.

@@ -142,6 +142,27 @@ TEST_F(Retrying, a_put_that_failed_while_another_won_finds_the_key_taken) {
   EXPECT_EQ(store->put_if_absent("key", as_bytes("mine"), test_context()).error().code(), Errc::already_exists);
 }
 
+TEST_F(Retrying, a_refusal_after_a_put_that_went_through_unheard_is_not_believed) {
+  for (const Errc refusal : {Errc::permission_denied, Errc::no_space, Errc::read_only, Errc::unsupported, Errc::io}) {
+    const auto store = patient({});
+    const std::string key = "key" + std::to_string(static_cast<int>(refusal));
+    faulty_.add({.operation = ObjectOperation::put_if_absent, .effect = FaultEffect::fail_after});
+    faulty_.add({.operation = ObjectOperation::put_if_absent, .nth = 2, .error = refusal});
+    EXPECT_TRUE(store->put_if_absent(key, as_bytes("mine"), test_context()));
+    faulty_.heal();
+  }
+}
+
+TEST_F(Retrying, a_refusal_after_an_attempt_that_may_arrive_still_is_no_final_answer) {
+  const auto store = patient({});
+  fail_next(1);
+  faulty_.add({.operation = ObjectOperation::put_if_absent, .nth = 2, .error = Errc::no_space});
+  const auto put = store->put_if_absent("key", as_bytes("mine"), test_context());
+  EXPECT_EQ(put.error().code(), Errc::unavailable);
+  EXPECT_NE(put.error().message().find("may have been made"), std::string::npos) << put.error().message();
+  EXPECT_EQ(faulty_.count(ObjectOperation::put_if_absent), 2);
+}
+
 TEST_F(Retrying, a_first_put_that_finds_the_same_bytes_did_not_put_them) {
   const auto store = patient({});
   ASSERT_TRUE(memory_.put_if_absent("key", as_bytes("same"), test_context()));

@@ -136,6 +136,18 @@ TEST_F(DirectoryCommitTest, a_refused_put_is_passed_on_as_it_is) {
   EXPECT_THAT(names(*root), IsEmpty());
 }
 
+TEST_F(DirectoryCommitTest, a_refusal_is_not_believed_of_a_change_that_an_earlier_record_has) {
+  const auto root = a.load();
+  EXPECT_OK(root->commit_soon(creates("soon")));
+  a.network.add(put_rule(FaultEffect::fail_after));
+  a.network.add({.operation = ObjectOperation::get, .key_prefix = "dirs/"});  // the question what became of it
+  EXPECT_FAILS(root->flush(test_context()), Errc::unavailable);
+  a.network.add(put_rule(FaultEffect::fail_before, 1, Errc::permission_denied));
+  EXPECT_OK(root->flush(test_context()));
+  EXPECT_THAT(names(*b.load()), ElementsAre("soon"));
+  EXPECT_EQ(a.wired.counters().dropped_changes, 0U);
+}
+
 TEST_F(DirectoryCommitTest, changes_for_later_survive_a_dead_store_and_are_committed_when_it_is_back) {
   const auto root = a.load();
   a.network.add({.times = kEveryTime});
