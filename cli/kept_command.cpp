@@ -96,16 +96,21 @@ Result<int> list_mounts(const KeptOptions& options, const Streams& streams) {
     mountpoints.push_back(mount->path);
   }
   Json all = Json::array();
+  bool all_answered = true;
   for (const std::string& mountpoint : mountpoints) {
     const Result<Json> answer = call_mount(streams, mountpoint, {{"op", "kept_list"}}, kSilence);
-    if (!answer) return fail(answer.error());
+    if (!answer) {
+      streams.err << fmt::format("cairnfs: kept: {}: {}\n", mountpoint, answer.error().message());
+      all_answered = false;
+      continue;
+    }
     for (Json file : answer->at("kept")) {
       file["mountpoint"] = mountpoint;
       all.push_back(std::move(file));
     }
   }
   print_all(all, options, streams);
-  return 0;
+  return all_answered ? 0 : 1;
 }
 
 // The drafts in a cache directory that no daemon uses.
