@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::string_view kDataSuffix = ".data";
 constexpr std::string_view kKeptSuffix = ".kept";
+constexpr std::string_view kNoteSuffix = ".open";
 
 // <checksum of the description, 32 hex digits>\n<description>
 std::string seal(std::string_view description) {
@@ -40,36 +41,91 @@ void remove_file(const std::string& path) {
   log::warning("{}", error_from_errno(errno, fmt::format("remove '{}'", path)).message());
 }
 
-// The stem is `<directory>/<n>`; the two files of a staging file are named after it.
+// <sealed description>\0<log>: a note is found without its end only if the process died while writing it.
+constexpr char kNoteEnd = '\0';
+
+// Writes all of `bytes` at `offset`.
+Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(error_from_errno(errno, "write a staging file's note"));
+    bytes = bytes.subspan(static_cast<size_t>(count));
+    offset += static_cast<uint64_t>(count);
+  }
+  return {};
+}
+
+// The stem is `<directory>/<n>`; the files of a staging file are named after it.
 class DiskStagingFile final : public StagingFile {
  public:
-  DiskStagingFile(std::string stem, UniqueFd data, bool kept)
-      : stem_(std::move(stem)), data_(std::move(data)), kept_(kept) {}
+  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, bool stays)
+      : stem_(std::move(stem)), number_(number), data_(std::move(data)), stays_(stays), noted_(stays) {}
   ~DiskStagingFile() override {
-    if (!kept_) remove_file(stem_ + std::string(kDataSuffix));
+    if (stays_) return;
+    remove_file(path(kDataSuffix));
+    if (noted_) remove_file(path(kNoteSuffix));
   }
 
   [[nodiscard]] int fd() const override { return data_.get(); }
+  [[nodiscard]] uint64_t number() const override { return number_; }
 
-  // The bytes first: a description must never be found without them.
-  Result<void> keep(std::string_view description) override {
-    if (::fsync(data_.get()) != 0)
-      return fail(error_from_errno(errno, fmt::format("fsync '{}{}'", stem_, kDataSuffix)));
-    auto written = replace_file(stem_ + std::string(kKeptSuffix), seal(description));
-    if (!written) return fail(std::move(written).error().in("keep staging file"));
-    kept_ = true;
+  // In a file of its own until it is whole, so that a later note takes the place of an earlier one at once.
+  Result<void> note(std::string_view description) override {
+    const MutexLock lock(keeping_);
+    const std::string fresh = path(kNoteSuffix) + ".tmp";
+    auto file = open_file(fresh, O_RDWR | O_CREAT | O_TRUNC);
+    if (!file) return fail(std::move(file).error().in("note a staging file"));
+    const std::string head = seal(description) + kNoteEnd;
+    if (auto written = write_at(file->get(), 0, as_bytes(head)); !written) return written;
+    if (::rename(fresh.c_str(), path(kNoteSuffix).c_str()) != 0) {
+      return fail(error_from_errno(errno, fmt::format("rename '{}'", fresh)));
+    }
+    note_ = std::move(*file);
+    log_begin_ = head.size();
+    noted_ = true;
     return {};
   }
 
+  Result<void> log(uint64_t position, ByteView record) override {
+    const MutexLock lock(keeping_);
+    if (!note_) return {};
+    return write_at(note_->get(), log_begin_ + position, record);
+  }
+
+  // The bytes first: a description must never be found without them.
+  Result<void> keep(std::string_view description) override {
+    const MutexLock lock(keeping_);
+    if (::fsync(data_.get()) != 0) {
+      return fail(error_from_errno(errno, fmt::format("fsync '{}'", path(kDataSuffix))));
+    }
+    auto written = replace_file(path(kKeptSuffix), seal(description));
+    if (!written) return fail(std::move(written).error().in("keep staging file"));
+    stays_ = true;
+    return {};
+  }
+
+  // The note first: a file with a description alone is found as what it was, and one with a note alone is not.
   void release() override {
-    remove_file(stem_ + std::string(kKeptSuffix));
-    kept_ = false;
+    const MutexLock lock(keeping_);
+    if (noted_) remove_file(path(kNoteSuffix));
+    noted_ = false;
+    note_.reset();
+    remove_file(path(kKeptSuffix));
+    stays_ = false;
   }
 
  private:
+  [[nodiscard]] std::string path(std::string_view suffix) const { return stem_ + std::string(suffix); }
+
   const std::string stem_;
+  const uint64_t number_;
   const UniqueFd data_;
-  bool kept_;
+  Mutex keeping_;  // held over local I/O
+  bool stays_ CAIRN_GUARDED_BY(keeping_);
+  bool noted_ CAIRN_GUARDED_BY(keeping_);
+  std::optional<UniqueFd> note_ CAIRN_GUARDED_BY(keeping_);
+  uint64_t log_begin_ CAIRN_GUARDED_BY(keeping_) = 0;
 };
 
 // "17.data" -> 17.
@@ -103,17 +159,21 @@ uint64_t discard(const std::string& stem) {
   const bool found = ::stat(data.c_str(), &status) == 0;
   remove_file(data);
   remove_file(stem + std::string(kKeptSuffix) + ".tmp");
+  remove_file(stem + std::string(kNoteSuffix) + ".tmp");
   return found ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
-Result<KeptStagingFile> take(const std::string& stem) {
-  auto sealed = read_whole_file(stem + std::string(kKeptSuffix));
-  if (!sealed) return fail(std::move(sealed).error());
-  auto description = unseal(*sealed);
+Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept) {
+  auto found = read_whole_file(stem + std::string(is_kept ? kKeptSuffix : kNoteSuffix));
+  if (!found) return fail(std::move(found).error());
+  const size_t note_end = is_kept ? found->size() : std::min(found->find(kNoteEnd), found->size());
+  auto description = unseal(std::string_view(*found).substr(0, note_end));
   if (!description) return fail(std::move(description).error());
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR);
   if (!data) return fail(std::move(data).error());
-  return KeptStagingFile{std::move(*description), std::make_unique<DiskStagingFile>(stem, std::move(*data), true)};
+  std::string log = note_end < found->size() ? found->substr(note_end + 1) : "";
+  return KeptStagingFile{number, std::move(*description), is_kept, std::move(log),
+                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), true)};
 }
 
 }  // namespace
@@ -132,10 +192,11 @@ Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string
 }
 
 Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
-  std::string stem = fmt::format("{}/{}", directory_, next_++);
+  const uint64_t number = next_++;
+  std::string stem = fmt::format("{}/{}", directory_, number);
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
   if (!data) return fail(std::move(data).error().in("create staging file"));
-  return std::make_unique<DiskStagingFile>(std::move(stem), std::move(*data), false);
+  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), false);
 }
 
 Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
@@ -145,12 +206,13 @@ Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
   uint64_t discarded_bytes = 0;
   for (const uint64_t number : std::exchange(found_, {})) {
     const std::string stem = fmt::format("{}/{}", directory_, number);
-    if (!is_present(stem + std::string(kKeptSuffix))) {
+    const bool is_kept = is_present(stem + std::string(kKeptSuffix));
+    if (!is_kept && !is_present(stem + std::string(kNoteSuffix))) {
       discarded_bytes += discard(stem);
       ++discarded_files;
       continue;
     }
-    auto taken = take(stem);
+    auto taken = take(stem, number, is_kept);
     if (taken) {
       kept.push_back(std::move(*taken));
     } else {

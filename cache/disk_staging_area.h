@@ -9,8 +9,9 @@
 
 namespace cairn {
 
-// Lives in `<path>/staging/`: each staging file is `<n>.data`, and once kept `<n>.kept` holds its description with a
-// checksum. A `.data` without its `.kept` was never promised to anybody. May share `path` with an LmdbBlockCache.
+// Lives in `<path>/staging/`: each staging file is `<n>.data`; while it is written `<n>.open` holds its note and log,
+// and once kept `<n>.kept` its description, both with a checksum. A `.data` without either was never promised to
+// anybody. May share `path` with an LmdbBlockCache.
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: staging files may outlive their area, but then no longer its lock.

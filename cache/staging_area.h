@@ -12,22 +12,33 @@
 namespace cairn {
 
 // One sparse local file, open for reading and writing. Destroying it removes the file, unless it was kept.
-// Thread-safety: fd() may be used with pread/pwrite from any thread; the rest by one thread at a time.
+// Thread-safety: all methods may be called from any thread; fd() is for pread and pwrite.
 class StagingFile {
  public:
   virtual ~StagingFile() = default;
   [[nodiscard]] virtual int fd() const = 0;
+  // Grows with every file of its area, and is what people call a kept one by.
+  [[nodiscard]] virtual uint64_t number() const = 0;
+
+  // Writes down whose bytes these are while they are still being written, so that a crash of this process (not of the
+  // machine) leaves them to somebody. What was logged before is forgotten. Failures: no_space, io.
+  virtual Result<void> note(std::string_view description) = 0;
+  // Writes `record` at `position` of the log that follows the note; nothing if there is none. Costs one write(2).
+  virtual Result<void> log(uint64_t position, ByteView record) = 0;
 
   // Makes the bytes and `description` durable, to be found by take_kept() after a restart. May be called again, with a
   // newer description. Failures: no_space, io.
   virtual Result<void> keep(std::string_view description) = 0;
-  // Undoes keep(): the bytes are safe elsewhere, and the file goes when this object does.
+  // Undoes keep() and note(): the bytes are safe elsewhere, and the file goes when this object does.
   virtual void release() = 0;
 };
 
 struct KeptStagingFile {
+  uint64_t number = 0;
   std::string description;
-  std::unique_ptr<StagingFile> file;  // still kept; release() it once its bytes are safe
+  bool is_kept = true;                // false: was being written when its process ended; only note() had been called
+  std::string log;                    // what followed the note
+  std::unique_ptr<StagingFile> file;  // stays on the disk; release() it once its bytes are safe
 };
 
 // Thread-safety: all methods may be called from any thread.
@@ -36,8 +47,8 @@ class StagingArea {
   virtual ~StagingArea() = default;
   // Failures: no_space, io.
   virtual Result<std::unique_ptr<StagingFile>> create() = 0;
-  // What an earlier process kept and never released. Called once, at start; what was not kept is removed and counted
-  // in a log line, never silently.
+  // What an earlier process kept and never released, or noted and never closed, in the order of their numbers. Called
+  // once, at start; files of which nothing is known are removed and counted in a log line, never silently.
   virtual Result<std::vector<KeptStagingFile>> take_kept() = 0;
 };
 

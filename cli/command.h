@@ -25,6 +25,7 @@ void add_umount(CLI::App& app, const Streams& streams, Action& chosen);
 void add_status(CLI::App& app, const Streams& streams, Action& chosen);
 void add_log(CLI::App& app, const Streams& streams, Action& chosen);
 void add_prefetch(CLI::App& app, const Streams& streams, Action& chosen);
+void add_kept(CLI::App& app, const Streams& streams, Action& chosen);
 void add_check(CLI::App& app, const Streams& streams, Action& chosen);
 
 // "--NAME VALUE" whose text goes through `parse` (Result<T> from a string) into `into`; a bad one is a usage error.

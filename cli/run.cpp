@@ -10,8 +10,8 @@ namespace cairn {
 
 namespace {
 
-constexpr std::array<AddCommand, 7> kCommands = {add_init, add_mount,    add_umount, add_status,
-                                                 add_log,  add_prefetch, add_check};
+constexpr std::array<AddCommand, 8> kCommands = {add_init, add_mount,    add_umount, add_status,
+                                                 add_log,  add_prefetch, add_kept,   add_check};
 
 constexpr const char* kExamples =
     "Examples:\n"

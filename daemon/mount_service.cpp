@@ -39,6 +39,7 @@ Result<Json> MountService::handle(const Json& request, const ProgressFunction& p
       return prefetch(request.at("paths").get<std::vector<std::string>>(), progress, stop);
     }
     if (op == "await_end") return await_end(progress, stop);
+    if (op.starts_with("kept_")) return kept(op, request, stop);
     return fail(Errc::unsupported, "this daemon (cairnfs {}) does not know '{}'", kVersion, op);
   } catch (const Json::exception& error) {
     return fail(Errc::invalid_argument, "bad request: {}", error.what());
@@ -65,9 +66,27 @@ Json MountService::status() const {
 Json MountService::unpublished() const {
   Json files = Json::array();
   for (const UnpublishedFile& file : store_.control().unpublished()) {
-    files.push_back({{"path", file.path}, {"size", file.size_bytes}, {"error", file.error}});
+    files.push_back({{"path", file.path},
+                     {"size", file.size_bytes},
+                     {"error", file.error},
+                     {"number", file.number},
+                     {"state", file.state},
+                     {"since_ns", file.since}});
   }
   return files;
+}
+
+Result<Json> MountService::kept(const std::string& op, const Json& request, const std::stop_token& stop) {
+  if (op == "kept_list") return Json{{"kept", unpublished()}};
+  const auto context = RequestContext::within(store_.environment().options.operation_timeout, Cause::maintenance, stop);
+  const auto number = request.at("number").get<uint64_t>();
+  FileSystemControl& files = store_.control();
+  Result<void> done = fail(Errc::unsupported, "this daemon (cairnfs {}) does not know '{}'", kVersion, op);
+  if (op == "kept_export") done = files.export_kept(number, request.at("path").get<std::string>(), context);
+  if (op == "kept_publish") done = files.publish_kept(number, context);
+  if (op == "kept_discard") done = files.discard_kept(number);
+  if (!done) return fail(std::move(done).error());
+  return Json::object();
 }
 
 Result<Json> MountService::prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,

@@ -13,9 +13,12 @@ namespace cairn {
 
 // {"op": "status"}                    what `cairnfs status --json` prints
 // {"op": "log", "path": "a/b"}        load_history()
-// {"op": "prefetch", "paths": […]}    brings all files there and below into the cache:
-//                                     {"files", "bytes", "present_bytes", "fetched_bytes", "cache_capacity_bytes",
-//                                     "failed": [{"path", "error"}…]}
+// {"op": "prefetch", "paths": […]}    brings all files there and below into the cache: {"files", "bytes",
+// "present_bytes",
+//                                     "fetched_bytes", "cache_capacity_bytes", "failed": [{"path", "error"}…]}
+// {"op": "kept_list"}                 {"kept": […]}: what status calls "unpublished"
+// {"op": "kept_export", "number": 7, "path": "/new/file"}, {"op": "kept_publish", "number": 7},
+// {"op": "kept_discard", "number": 7} {}
 // {"op": "await_end"}                 says so as its progress, waits until the mount has ended, and then answers
 //                                     {"unpublished": […], "cache_dir": "…"}
 //
@@ -39,6 +42,7 @@ class MountService {
  private:
   [[nodiscard]] Json status() const;
   [[nodiscard]] Json unpublished() const;
+  Result<Json> kept(const std::string& op, const Json& request, const std::stop_token& stop);
   Result<Json> prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
                         const std::stop_token& stop);
   Result<Json> await_end(const ProgressFunction& progress, const std::stop_token& stop);

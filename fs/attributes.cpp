@@ -75,7 +75,7 @@ Result<void> StoreFileSystem::truncate_unopened(const FileNodePtr& node, const S
                                                 const RequestContext& context) {
   if (auto current = check_current(*node, context); !current) return current;
   const auto bytes = open_bytes(*node);
-  const bool others_write = bytes->unpublished();
+  const bool others_write = bytes->unpublished() && !bytes->frozen();
   const uint64_t session = environment_.random.next_u64();
   bytes->add_writer(session);
   auto done = resize(*node, *bytes, *wanted.size_bytes, context);

@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/log.h"
 #include "base/mutex.h"
 #include "base/posix_error.h"
 #include "base/work_slots.h"
@@ -33,11 +34,8 @@ Result<T> for_reader(Result<T> result) {
 
 }  // namespace
 
-FileBytes::FileBytes(ByteSources sources, VersionPtr base, PageSink sink)
-    : sources_(sources), sink_(std::move(sink)), base_(std::move(base)) {}
-
-FileBytes::FileBytes(ByteSources sources, VersionPtr base, std::shared_ptr<Draft> draft, Nanos mtime)
-    : sources_(sources), base_(std::move(base)), draft_(std::move(draft)), mtime_(mtime) {}
+FileBytes::FileBytes(ByteSources sources, VersionPtr base, PageSink sink, Identify identify)
+    : sources_(sources), sink_(std::move(sink)), identify_(std::move(identify)), base_(std::move(base)) {}
 
 FileBytes::~FileBytes() {
   if (reader_) reader_->set_page_sink(nullptr);
@@ -83,17 +81,80 @@ Result<std::shared_ptr<FileReader>> FileBytes::reader(const RequestContext& cont
   return reader_;
 }
 
-// The draft, made when first needed. Two threads may both make it: the first one stays, the other is still empty. The
-// base stays what it was: a publication in between would have left its draft, as each caller counts as a writer.
-Result<std::shared_ptr<Draft>> FileBytes::draft(const RequestContext& context) {
-  if (auto present = draft_if_any()) return present;
+// A fork is copied without a lock: what is frozen does not change. Of two threads the first one's stays.
+Result<std::shared_ptr<Draft>> FileBytes::writable_draft(const RequestContext& context) {
+  std::shared_ptr<Draft> before;
+  {
+    MutexLock lock(mutex_);
+    if (draft_ && !frozen_) return draft_;
+    before = draft_;
+  }
+  if (before) {
+    auto fork = before->fork();
+    if (!fork) return fail(as_io_error(std::move(fork).error()));
+    return take_over(before, std::move(*fork));
+  }
   auto base = reader(context);
   if (!base) return fail(std::move(base).error());
   auto opened = Draft::open(sources_.environment, sources_.reader, sources_.writer, *base);
   if (!opened) return fail(as_io_error(std::move(opened).error()));
+  return take_over(nullptr, std::move(*opened));
+}
+
+// For a truncate to nothing: no byte of what was there is needed, and a chunk list that cannot be had is no obstacle.
+Result<std::shared_ptr<Draft>> FileBytes::emptied_draft(const RequestContext& context) {
+  std::shared_ptr<Draft> before;
+  {
+    MutexLock lock(mutex_);
+    if (draft_ && !frozen_) return draft_;
+    before = draft_;
+  }
+  if (!before) {
+    if (auto base = reader(context); base && *base) sources_.writer.remember((*base)->manifest());
+  }
+  auto opened = Draft::open_empty(sources_.environment, sources_.reader, sources_.writer);
+  if (!opened) return fail(as_io_error(std::move(opened).error()));
+  return take_over(before, std::move(*opened));
+}
+
+// `fresh` in place of `before`, unless somebody else was faster.
+std::shared_ptr<Draft> FileBytes::take_over(const std::shared_ptr<Draft>& before, std::shared_ptr<Draft> fresh) {
   MutexLock lock(mutex_);
-  if (!draft_) draft_ = std::move(*opened);
+  if (draft_ != before) return draft_;
+  if (!draft_) own_.clear();
+  draft_ = std::move(fresh);
+  frozen_ = false;
+  let_go_ = false;
+  noted_ = false;
+  sealed_.reset();
   return draft_;
+}
+
+// Nothing is promised of what a crash leaves, so a note that finds no room stops nobody.
+void FileBytes::note(Draft& draft) {
+  {
+    MutexLock lock(mutex_);
+    if (!identify_ || draft_.get() != &draft || std::exchange(noted_, true)) return;
+  }
+  const std::string identity = identify_();
+  if (identity.empty()) return;
+  if (auto noted = draft.note(identity); !noted) log::debug("{}", noted.error().to_string());
+}
+
+bool FileBytes::may_write(const std::shared_ptr<Draft>& draft) const {
+  MutexLock lock(mutex_);
+  return draft && draft_ == draft && !frozen_;
+}
+
+template <class Prepare, class Change>
+auto FileBytes::change(const Prepare& prepare, const Change& change) -> decltype(change(std::declval<Draft&>())) {
+  while (true) {
+    auto target = prepare();
+    if (!target) return fail(std::move(target).error());
+    if (*target) note(**target);
+    const ReaderLock writing(freezing_);
+    if (may_write(*target)) return change(**target);
+  }
 }
 
 std::shared_ptr<Draft> FileBytes::draft_if_any() const {
@@ -138,37 +199,38 @@ Result<size_t> FileBytes::write_to(Draft& draft, uint64_t offset, ByteView bytes
 }
 
 Result<size_t> FileBytes::write(uint64_t offset, ByteView bytes, const RequestContext& context) {
-  auto target = draft(context);
-  if (!target) return fail(std::move(target).error());
-  return write_to(**target, offset, bytes);
+  return change([&] { return writable_draft(context); }, [&](Draft& draft) { return write_to(draft, offset, bytes); });
 }
 
 // The draft comes before the lock, since making it may wait for the store. The end is looked up and written to under
 // one lock, so that no two appends land on each other.
 Result<size_t> FileBytes::append(ByteView bytes, const RequestContext& context) {
-  auto target = draft(context);
-  if (!target) return fail(std::move(target).error());
-  MutexLock lock(append_mutex_);
-  return write_to(**target, (*target)->size_bytes(), bytes);
+  return change([&] { return writable_draft(context); },
+                [&](Draft& draft) {
+                  MutexLock lock(append_mutex_);
+                  return write_to(draft, draft.size_bytes(), bytes);
+                });
 }
 
 Result<void> FileBytes::truncate(uint64_t size_bytes, const RequestContext& context) {
   if (auto fits = check_range(size_bytes, 0); !fits) return fits;
-  auto target = draft(context);
-  if (!target) return fail(std::move(target).error());
-  if (auto done = for_reader((*target)->truncate(size_bytes)); !done) return done;
-  touch();
-  return {};
+  return change([&] { return size_bytes == 0 ? emptied_draft(context) : writable_draft(context); },
+                [&](Draft& draft) -> Result<void> {
+                  if (auto done = for_reader(draft.truncate(size_bytes)); !done) return done;
+                  touch();
+                  return {};
+                });
 }
 
 Result<void> FileBytes::allocate(int mode, uint64_t offset, uint64_t length, const RequestContext& context) {
   if (length == 0) return fail_posix(EINVAL, "fallocate of no bytes");
   if (auto fits = check_range(offset, length); !fits) return fits;
-  auto target = draft(context);
-  if (!target) return fail(std::move(target).error());
-  if (auto done = for_reader(allocate_in(**target, mode, offset, length)); !done) return done;
-  touch();
-  return {};
+  return change([&] { return writable_draft(context); },
+                [&](Draft& draft) -> Result<void> {
+                  if (auto done = for_reader(allocate_in(draft, mode, offset, length)); !done) return done;
+                  touch();
+                  return {};
+                });
 }
 
 Result<void> FileBytes::allocate_in(Draft& draft, int mode, uint64_t offset, uint64_t length) {
@@ -217,7 +279,7 @@ VersionPtr FileBytes::base() const {
   return base_;
 }
 
-bool FileBytes::unpublished_locked() const { return draft_ && (sealed_ || draft_->dirty()); }
+bool FileBytes::unpublished_locked() const { return draft_ && (frozen_ || sealed_ || draft_->dirty()); }
 
 bool FileBytes::unpublished() const {
   MutexLock lock(mutex_);
@@ -243,13 +305,20 @@ bool FileBytes::set_unpublished_mtime(Nanos mtime) {
   return true;
 }
 
-// With the file's publication turn. sealed_ is set before the commit is tried: the content is durable then, and if only
-// the commit fails the next seal finds it here, unless something was written since.
-Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& context) {
-  const auto draft = draft_if_any();
+// When and by whom the next version is published; later than any before it, whatever the clock does.
+VersionStamp FileBytes::next_stamp_locked(uint64_t session) {
+  last_published_ = std::max(sources_.environment.clock.wall_now(), last_published_ + 1);
+  own_.push_back({last_published_, session});
+  return own_.back();
+}
+
+Result<FileBytes::Sealed> FileBytes::seal(uint64_t session, const RequestContext& context) {
+  std::shared_ptr<Draft> draft;
   std::optional<StoredContent> content;
   {
     MutexLock lock(mutex_);
+    draft = draft_;
+    if (!draft) return Sealed{};
     if (sealed_ && !draft_->dirty()) content = sealed_;
   }
   if (!content) {
@@ -258,41 +327,86 @@ Result<VersionPtr> FileBytes::seal(uint64_t session, const RequestContext& conte
     content = std::move(*sealed);
   }
   Version version{*content, {}, {}, {}, {}};
-  version.published = sources_.environment.clock.wall_now();
   version.host = sources_.environment.options.host;
   version.session = session;
   MutexLock lock(mutex_);
-  sealed_ = std::move(content);
+  version.published = next_stamp_locked(session).published;
   version.mtime = mtime_.value_or(version.published);
-  return std::make_shared<const Version>(std::move(version));
+  if (draft_ == draft) sealed_ = std::move(content);
+  return Sealed{std::make_shared<const Version>(std::move(version)), std::move(draft)};
 }
 
-void FileBytes::published(VersionPtr version) {
+// Which may be a draft that has been forked meanwhile, or even replaced by the publication of its fork.
+bool FileBytes::published(const std::shared_ptr<Draft>& draft, const VersionPtr& version) {
   Dropped dropped;
+  Dropped idle;
   MutexLock lock(mutex_);
-  base_ = std::move(version);
-  sealed_.reset();
+  if (base_draft_ > draft->number()) return false;
+  base_ = version;
+  base_draft_ = draft->number();
   dropped.reader = std::exchange(reader_, nullptr);
-  // Writes that came after seal() stay unpublished, in the same draft and with their time.
+  if (draft_ != draft) return true;
+  sealed_.reset();
+  if (frozen_ && draft_->dirty()) return true;  // it was changed after it was sealed, and then frozen
+  frozen_ = false;
+  noted_ = false;
+  own_.clear();
   if (!draft_->dirty()) mtime_.reset();
   draft_->release();
-  Dropped idle = drop_draft_if_idle_locked();
-  dropped.draft = std::move(idle.draft);
+  idle = drop_draft_if_idle_locked();
+  return true;
+}
+
+// A draft whose bytes have been sealed as they are may be in the store by now, under the stamp that it had then.
+std::optional<FileBytes::Frozen> FileBytes::freeze(uint64_t session) {
+  const WriterLock nobody_writes(freezing_);
+  MutexLock lock(mutex_);
+  if (!unpublished_locked()) return std::nullopt;
+  const bool has_stamp = !own_.empty() && (frozen_ || (sealed_ && !draft_->dirty()));
+  const VersionStamp stamp = has_stamp ? own_.back() : next_stamp_locked(session);
+  frozen_ = true;
+  return Frozen{draft_, base_, own_, stamp, mtime_.value_or(stamp.published)};
+}
+
+std::shared_ptr<Draft> FileBytes::frozen() const {
+  MutexLock lock(mutex_);
+  return frozen_ ? draft_ : nullptr;
+}
+
+void FileBytes::adopt(const Frozen& kept) {
+  MutexLock lock(mutex_);
+  if (draft_ && (!frozen_ || draft_->number() > kept.draft->number())) return;
+  draft_ = kept.draft;
+  frozen_ = true;
+  own_ = kept.own;
+  mtime_ = kept.mtime;
+  last_published_ = std::max(last_published_, kept.stamp.published);
+}
+
+void FileBytes::let_go(const std::shared_ptr<Draft>& draft) {
+  Dropped dropped;
+  MutexLock lock(mutex_);
+  if (!draft || draft_ != draft || !frozen_) return;
+  let_go_ = true;
+  dropped = drop_draft_if_idle_locked();
+}
+
+void FileBytes::identity_changed() {
+  MutexLock lock(mutex_);
+  noted_ = false;
 }
 
 // The reader goes as well: it was opened without the page sink, as somebody was writing. The next one may get it.
 FileBytes::Dropped FileBytes::drop_draft_if_idle_locked() {
-  if (writers_ > 0 || !draft_ || unpublished_locked()) return {};
+  if (writers_ > 0 || !draft_) return {};
+  const bool is_given_up = frozen_ && let_go_;
+  if (unpublished_locked() && !is_given_up) return {};
+  if (is_given_up) mtime_.reset();
+  frozen_ = false;
+  sealed_.reset();
   return {std::exchange(draft_, nullptr), std::exchange(reader_, nullptr)};
 }
 
-Result<void> FileBytes::keep(const std::string& identity) {
-  const auto draft = draft_if_any();
-  if (!draft) return {};
-  return draft->keep(identity);
-}
-
-// The draft itself stays for the descriptors that are still open.
 void FileBytes::discard() {
   if (const auto draft = draft_if_any()) draft->release();
 }

@@ -1,10 +1,15 @@
 // The bytes of an open file, as everybody on this host sees them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/mutex.h"
+#include "store/directories/entry_edits.h"
 #include "store/drafts/draft.h"
 #include "store/environment.h"
 #include "store/reading/file_reader.h"
@@ -19,18 +24,20 @@ struct ByteSources {
 };
 
 // A published version and, once somebody writes, one draft on top of it which all descriptors of this host share.
-// The draft goes when its bytes are published and nobody has the file open for writing any more.
+// The draft goes when its bytes are published and nobody has the file open for writing any more. What could not be
+// published is frozen, to be kept as it is: the next write goes to a fork, a draft of its own with the same bytes.
 //
 // Thread-safety: all methods may be called from any thread; no lock is held over a remote call or a page sink.
 // Failures: those of FileReader and Draft, with not_found as EIO: a missing chunk is no missing file.
-// Durability: seal() makes the bytes durable in the store; the publisher commits the version, then calls published().
+// Durability: seal(), then whoever commits the version calls published(); what was frozen survives once it is kept.
 class FileBytes {
  public:
   // `base` nullptr: an empty file. `sink` (may be empty) gets streamed pages for as long as nobody writes; a call
   // without bytes stops it (FileSystemControl::NodePageSink).
-  FileBytes(ByteSources sources, VersionPtr base, PageSink sink);
-  // A draft that an earlier process kept: unpublished from the start.
-  FileBytes(ByteSources sources, VersionPtr base, std::shared_ptr<Draft> draft, Nanos mtime);
+  // `identify` says whose bytes these are, for a draft that a crash leaves (Draft::note); empty, or if it says "":
+  // nobody's.
+  using Identify = std::function<std::string()>;
+  FileBytes(ByteSources sources, VersionPtr base, PageSink sink, Identify identify = {});
   ~FileBytes();
   FileBytes(const FileBytes&) = delete;
   FileBytes& operator=(const FileBytes&) = delete;
@@ -67,18 +74,47 @@ class FileBytes {
   bool set_unpublished_mtime(Nanos mtime);
 
   // Makes the draft's bytes durable in the store, as the version to commit. After a failed commit the next seal is
-  // cheap. Writes that arrive meanwhile stay unpublished.
-  Result<VersionPtr> seal(uint64_t session, const RequestContext& context);
-  // `version`, which seal() made, is committed.
-  void published(VersionPtr version);
-  // Makes the draft survive this process, to be recovered with `identity`.
-  Result<void> keep(const std::string& identity);
+  // cheap. Writes that arrive meanwhile stay unpublished. Not for a frozen draft.
+  struct Sealed {
+    VersionPtr version;
+    std::shared_ptr<Draft> draft;  // which has these bytes; nullptr: there was nothing to seal
+  };
+  Result<Sealed> seal(uint64_t session, const RequestContext& context);
+  // `version`, which has the bytes that `draft` was sealed with, is committed. False: these bytes show something newer.
+  bool published(const std::shared_ptr<Draft>& draft, const VersionPtr& version);
+
+  // What is unpublished, as it is now and stays.
+  struct Frozen {
+    std::shared_ptr<Draft> draft;
+    VersionPtr base;                // that it was written on
+    std::vector<VersionStamp> own;  // that may have been published since, and that it was written on as well
+    VersionStamp stamp;             // what to publish it as
+    Nanos mtime = 0;
+  };
+  // nullopt: nothing is unpublished. `session`: of whoever wants it kept; the stamp has it unless there is one already.
+  std::optional<Frozen> freeze(uint64_t session);
+  [[nodiscard]] std::shared_ptr<Draft> frozen() const;  // nullptr: the draft, if there is one, is being written
+  // Shows what an earlier process kept, unless this one writes already.
+  void adopt(const Frozen& kept);
+  // Shows the base again in place of the frozen `draft`, as soon as nobody has the file open for writing.
+  void let_go(const std::shared_ptr<Draft>& draft);
+  // identify() says something else by now.
+  void identity_changed();
   // Nobody will ever publish these bytes (the file was unlinked): a restart need not find them.
   void discard();
 
  private:
   Result<std::shared_ptr<FileReader>> reader(const RequestContext& context);
-  Result<std::shared_ptr<Draft>> draft(const RequestContext& context);
+  // A draft that may be written to, made or forked if need be. It may be frozen again before it is used: see change().
+  Result<std::shared_ptr<Draft>> writable_draft(const RequestContext& context);
+  Result<std::shared_ptr<Draft>> emptied_draft(const RequestContext& context);
+  std::shared_ptr<Draft> take_over(const std::shared_ptr<Draft>& before, std::shared_ptr<Draft> fresh);
+  void note(Draft& draft);
+  [[nodiscard]] bool may_write(const std::shared_ptr<Draft>& draft) const;
+  // `change(Draft&)` of a draft from `prepare`, while it cannot be frozen.
+  template <class Prepare, class Change>
+  auto change(const Prepare& prepare, const Change& change) -> decltype(change(std::declval<Draft&>()));
+  VersionStamp next_stamp_locked(uint64_t session) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] std::shared_ptr<Draft> draft_if_any() const;
   void stop_sink();
   Result<void> allocate_in(Draft& draft, int mode, uint64_t offset, uint64_t length);
@@ -94,12 +130,20 @@ class FileBytes {
 
   const ByteSources sources_;
   const PageSink sink_;
-  Mutex append_mutex_;  // orders appends: taken before mutex_, held over an append's write, which is local
+  const Identify identify_;
+  SharedMutex freezing_;  // orders freezing after every write, which shares it and is local; taken before the next two
+  Mutex append_mutex_;    // orders appends: taken before mutex_, held over an append's write, which is local
 
   mutable Mutex mutex_;
   VersionPtr base_ CAIRN_GUARDED_BY(mutex_);
   std::shared_ptr<FileReader> reader_ CAIRN_GUARDED_BY(mutex_);  // of base_, opened when first needed
   std::shared_ptr<Draft> draft_ CAIRN_GUARDED_BY(mutex_);
+  bool frozen_ CAIRN_GUARDED_BY(mutex_) = false;                  // draft_ is kept and takes no writes
+  bool let_go_ CAIRN_GUARDED_BY(mutex_) = false;                  // of a frozen draft_
+  bool noted_ CAIRN_GUARDED_BY(mutex_) = false;                   // a crash leaves word of whose draft_ is
+  std::vector<VersionStamp> own_ CAIRN_GUARDED_BY(mutex_);        // of draft_ and what it was forked from; Frozen::own
+  Nanos last_published_ CAIRN_GUARDED_BY(mutex_) = 0;             // stamps only grow
+  uint64_t base_draft_ CAIRN_GUARDED_BY(mutex_) = 0;              // the number of the draft that base_ was; 0: of none
   std::optional<StoredContent> sealed_ CAIRN_GUARDED_BY(mutex_);  // durable, and no commit names it yet
   std::optional<Nanos> mtime_ CAIRN_GUARDED_BY(mutex_);           // of the unpublished bytes
   size_t writers_ CAIRN_GUARDED_BY(mutex_) = 0;

@@ -31,11 +31,14 @@ struct FileSystemStats {
   std::optional<Outage> outage{};
 };
 
-// A file whose close or fsync failed: its newest bytes are on this machine only, and are retried.
+// Bytes of a file that are on this machine only.
 struct UnpublishedFile {
   std::string path;  // below the root, as it was known when it was opened
   uint64_t size_bytes = 0;
-  std::string error;  // why the last attempt failed
+  std::string error;    // why: the last attempt's failure, or what is to be decided
+  uint64_t number = 0;  // what the calls below know it by
+  std::string state{};  // KeptState, as a word
+  Nanos since = 0;      // wall clock: when it was kept, or last written
 };
 
 // Thread-safety: all methods may be called from any thread at once.
@@ -59,8 +62,14 @@ class FileSystemControl {
   virtual Result<void> shut_down(const RequestContext& context) = 0;
 
   [[nodiscard]] virtual FileSystemStats stats() const = 0;
-  // FileSystemStats::kept_drafts of them, for status.
+  // FileSystemStats::kept_drafts of them, what was never closed, and what belongs to other stores; by number.
   [[nodiscard]] virtual std::vector<UnpublishedFile> unpublished() const = 0;
+  // One more attempt, on a person's word. Failures: not_found: no such number; what is in the way, as status says it.
+  virtual Result<void> publish_kept(uint64_t number, const RequestContext& context) = 0;
+  // For good. Failures: not_found.
+  virtual Result<void> discard_kept(uint64_t number) = 0;
+  // A new file with all its bytes. Failures: not_found; already_exists: `path` does; those of reading and of the disk.
+  virtual Result<void> export_kept(uint64_t number, const std::string& path, const RequestContext& context) = 0;
 };
 
 }  // namespace cairn

@@ -28,7 +28,8 @@ Result<void> StoreFileSystem::check_current(FileNode& node, const RequestContext
 
 std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node) {
   return nodes_.open(node, [&](const VersionPtr& version) {
-    return std::make_shared<FileBytes>(sources_, version, page_sink_for(node.id));
+    return std::make_shared<FileBytes>(sources_, version, page_sink_for(node.id),
+                                       [this, &node] { return publisher_.identify(node); });
   });
 }
 

@@ -4,22 +4,50 @@
 
 namespace cairn {
 
+namespace {
+
+using Json = nlohmann::json;
+
+Json to_json(const VersionStamp& stamp) { return Json::array({stamp.published, stamp.session}); }
+
+// Throws what nlohmann throws.
+VersionStamp stamp_from(const Json& json) { return {json.at(0).get<Nanos>(), json.at(1).get<uint64_t>()}; }
+
+void read_history(const Json& json, KeptIdentity& identity) {
+  identity.knows_base = json.contains("own");
+  identity.published = json.value("published_ns", identity.mtime);
+  if (json.contains("base")) identity.base = stamp_from(json.at("base"));
+  identity.base_number = json.value("base_number", VersionNumber{0});
+  for (const Json& stamp : json.value("own", Json::array())) identity.own.push_back(stamp_from(stamp));
+  identity.kept = json.value("kept_ns", Nanos{0});
+  identity.error = json.value("error", "");
+}
+
+}  // namespace
+
 std::string KeptIdentity::to_json() const {
-  const nlohmann::json json = {{"directory", directory},
-                               {"name", name},
-                               {"path", path},
-                               {"id", file.id},
-                               {"mode", file.attributes.mode},
-                               {"uid", file.attributes.uid},
-                               {"gid", file.attributes.gid},
-                               {"session", session},
-                               {"mtime_ns", mtime}};
-  return json.dump();
+  Json json = {{"directory", directory},
+               {"name", name},
+               {"path", path},
+               {"id", file.id},
+               {"mode", file.attributes.mode},
+               {"uid", file.attributes.uid},
+               {"gid", file.attributes.gid},
+               {"session", session},
+               {"published_ns", published},
+               {"mtime_ns", mtime},
+               {"own", Json::array()},
+               {"base_number", base_number},
+               {"kept_ns", kept},
+               {"error", error}};
+  if (base) json["base"] = cairn::to_json(*base);
+  for (const VersionStamp& stamp : own) json["own"].push_back(cairn::to_json(stamp));
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Result<KeptIdentity> KeptIdentity::from_json(const std::string& text) {
   try {
-    const nlohmann::json json = nlohmann::json::parse(text);
+    const Json json = Json::parse(text);
     KeptIdentity identity;
     json.at("directory").get_to(identity.directory);
     json.at("name").get_to(identity.name);
@@ -30,9 +58,10 @@ Result<KeptIdentity> KeptIdentity::from_json(const std::string& text) {
     json.at("gid").get_to(identity.file.attributes.gid);
     json.at("session").get_to(identity.session);
     json.at("mtime_ns").get_to(identity.mtime);
+    read_history(json, identity);
     if (!is_valid_name(identity.name) || identity.file.id == 0) return fail(Errc::corrupt, "no file's name or id");
     return identity;
-  } catch (const nlohmann::json::exception& problem) {
+  } catch (const Json::exception& problem) {
     return fail(Errc::corrupt, "a kept draft's identity: {}", problem.what());
   }
 }

@@ -1,8 +1,11 @@
-// What a kept draft says of the file it belongs to, for the process that finds it after a restart.
+// What a draft's description says of the file it belongs to, for the process that finds it after a restart.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "store/directories/entry_edits.h"
 #include "store/format/entry.h"
 
 namespace cairn {
@@ -13,7 +16,14 @@ struct KeptIdentity {
   std::string path;  // for people
   Entry file;        // id and attributes: for a new entry, if the store has never heard of the file
   uint64_t session = 0;
+  Nanos published = 0;  // with `session` the stamp of its version
   Nanos mtime = 0;
+  bool knows_base = true;  // false: kept by an earlier version of this program, which left `base` to the draft
+  std::optional<VersionStamp> base;
+  VersionNumber base_number = 0;  // for people
+  std::vector<VersionStamp> own;  // LateVersion::own
+  Nanos kept = 0;                 // when; 0: being written
+  std::string error;              // why
 
   [[nodiscard]] std::string to_json() const;
   // Failures: corrupt.

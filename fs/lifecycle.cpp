@@ -1,8 +1,11 @@
 // Starting, ending, and what a filesystem tells of itself.
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/posix_error.h"
 #include "fs/store_file_system.h"
 #include "store/directories/path_lookup.h"
+#include "store/drafts/export_draft.h"
 
 namespace cairn {
 
@@ -34,38 +37,16 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
       names_(std::move(names)),
       nodes_(root),
       reach_(environment.clock),
-      publisher_(sources_, nodes_, entries_) {}
+      publisher_(sources_, nodes_, entries_,
+                 [this](EntryId id, const RequestContext& context) { return names_->open(id, context); }) {}
 
 StoreFileSystem::~StoreFileSystem() { publisher_.stop(); }
 
 Result<void> StoreFileSystem::recover(const RequestContext& context) {
   if (environment_.options.read_only) return {};
-  auto drafts = recover_drafts(environment_, sources_.reader, sources_.writer, context);
+  auto drafts = take_kept_drafts(environment_.staging, environment_.format.chunk_size);
   if (!drafts) return fail(std::move(drafts).error());
-  for (RecoveredDraft& recovered : *drafts) {
-    if (auto adopted = adopt(std::move(recovered), context); !adopted) {
-      log::error("a draft stays kept for the next start: {}", adopted.error().to_string());
-    }
-  }
-  return {};
-}
-
-Result<void> StoreFileSystem::adopt(RecoveredDraft recovered, const RequestContext& context) {
-  auto identity = KeptIdentity::from_json(recovered.identity);
-  if (!identity) return fail(std::move(identity).error());
-  auto directory = names_->open(identity->directory, context);
-  if (!directory) return fail(directory.error().in(identity->path));
-  const FoundEntry found = find_entry(**directory, identity->name, identity->file.id);
-  const EntryPtr entry = found.entry ? found.entry : std::make_shared<const Entry>(identity->file);
-  const DirectoryNodePtr parent = nodes_.hold_directory(*directory, {});
-  const FileNodePtr node = nodes_.hold_file({parent, found.name}, entry);
-  std::shared_ptr<Draft> draft = std::move(recovered.draft);
-  nodes_.open(*node, [&](const VersionPtr& version) {
-    return std::make_shared<FileBytes>(sources_, version, draft, identity->mtime);
-  });
-  nodes_.release(node->id);
-  nodes_.release(parent->id);
-  publisher_.adopt(node, *identity);
+  for (KeptDraft& draft : *drafts) publisher_.adopt(std::move(draft), context);
   return {};
 }
 
@@ -88,8 +69,11 @@ Result<Entry> StoreFileSystem::entry_at(const std::string& path, const RequestCo
 Result<void> StoreFileSystem::shut_down(const RequestContext& context) {
   publisher_.stop();
   Result<void> first;
+  keep_first(first, publisher_.publish_waiting(context));
   for (const FileNodePtr& node : nodes_.with_unpublished_bytes()) {
-    keep_first(first, publisher_.publish(node, nodes_.view(*node).bytes->last_session(), context));
+    const auto bytes = nodes_.view(*node).bytes;
+    if (bytes->frozen()) continue;
+    keep_first(first, publisher_.publish(node, bytes->last_session(), context));
   }
   keep_first(first, names_->stop(context));
   return first;
@@ -97,16 +81,40 @@ Result<void> StoreFileSystem::shut_down(const RequestContext& context) {
 
 FileSystemStats StoreFileSystem::stats() const {
   const NodeTable::Counts counts = nodes_.counts();
+  const std::vector<KeptFile> kept = publisher_.kept();
+  const auto is_of_a_close = [](const KeptFile& file) {
+    return file.state == KeptState::waiting || file.state == KeptState::undecided;
+  };
   return {.nodes = counts.nodes,
           .open_handles = files_.size() + listings_.size(),
           .open_drafts = counts.drafts,
-          .kept_drafts = publisher_.kept().size(),
+          .kept_drafts = static_cast<uint64_t>(std::ranges::count_if(kept, is_of_a_close)),
           .pending_directories = names_->pending_directories(),
           .read_bytes = read_bytes_,
           .written_bytes = written_bytes_,
           .outage = reach_.outage()};
 }
 
-std::vector<UnpublishedFile> StoreFileSystem::unpublished() const { return publisher_.kept(); }
+std::vector<UnpublishedFile> StoreFileSystem::unpublished() const {
+  std::vector<UnpublishedFile> files;
+  for (const KeptFile& kept : publisher_.kept()) {
+    files.push_back({kept.identity.path, kept.size_bytes, kept.error, kept.number, std::string(to_string(kept.state)),
+                     kept.identity.kept != 0 ? kept.identity.kept : kept.identity.mtime});
+  }
+  return files;
+}
+
+Result<void> StoreFileSystem::publish_kept(uint64_t number, const RequestContext& context) {
+  if (environment_.options.read_only) return fail(Errc::read_only, "mounted read-only");
+  return publisher_.publish_kept(number, context);
+}
+
+Result<void> StoreFileSystem::discard_kept(uint64_t number) { return publisher_.discard_kept(number); }
+
+Result<void> StoreFileSystem::export_kept(uint64_t number, const std::string& path, const RequestContext& context) {
+  auto draft = publisher_.open_kept(number, context);
+  if (!draft) return fail(std::move(draft).error());
+  return export_draft((*draft)->bytes(), path, context);
+}
 
 }  // namespace cairn

@@ -200,7 +200,7 @@ Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& t
   if (mode == RenameMode::exchange) {
     note_moved(*to.entry, from.place);
   } else if (to.entry) {
-    note_unlinked(*to.entry);
+    note_replaced(*to.entry);
   }
   note_moved(*from.entry, to.place);
   return {};
@@ -208,6 +208,10 @@ Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& t
 
 void StoreFileSystem::note_moved(const Entry& entry, const NodePlace& place) {
   for (const FileNodePtr& node : nodes_.moved(entry.id, place)) publisher_.moved(node);
+}
+
+void StoreFileSystem::note_replaced(const Entry& entry) {
+  for (const FileNodePtr& node : nodes_.unlinked(entry.id)) publisher_.replaced(node);
 }
 
 void StoreFileSystem::note_unlinked(const Entry& entry) {

@@ -1,16 +1,20 @@
 #include "fs/publisher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
+#include "fs/errno.h"
 #include "store/directories/entry_edits.h"
 
 namespace cairn {
 
-Publisher::Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries, RetryDelays delays)
+Publisher::Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries, OpenDirectory open_directory,
+                     RetryDelays delays)
     : sources_(sources),
       nodes_(nodes),
       entries_(entries),
+      open_directory_(std::move(open_directory)),
       delays_(delays),
       thread_("publisher", [this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -23,10 +27,7 @@ void Publisher::stop() {
 
 Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const RequestContext& context) {
   auto done = attempt(node, session, context);
-  if (done) {
-    forget_kept(*node);
-    return done;
-  }
+  if (done) return done;
   ++sources_.environment.counters.publish_failures;
   // Before the caller has its error: a process that dies right after it leaves the bytes for the next start.
   keep(node, session, done.error());
@@ -34,32 +35,41 @@ Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const
 }
 
 void Publisher::publish_at_release(const FileNodePtr& node, uint64_t session) {
-  // The flush of this very close has failed just now. Another try would make the program wait once more for a store
-  // that is away; only the bytes that a mapping has added since are still to be kept.
-  if (is_kept(*node)) return describe(node, session);
+  const FileView view = nodes_.view(*node);
+  if (view.bytes && view.bytes->frozen()) return;
   const auto context = sources_.environment.background(Cause::write_back);
   if (auto done = publish(node, session, context); !done) log::error("{}", done.error().to_string());
 }
 
-// The turn is held from sealing to the end, so that published() is told of the very content that seal() made durable.
-// The entry lock is taken after the upload: a rename or an unlink waits for one commit, and not for gigabytes.
+// What is frozen has its own stamp; a later close of the open file that could not publish it wins the name all the
+// same.
 Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context) {
   auto turn = turns_.acquire(node->ino, context);
   if (!turn) return fail(std::move(turn).error());
   const FileView view = nodes_.view(*node);
   if (!view.bytes || !view.bytes->unpublished() || view.unlinked) return {};
-  auto version = view.bytes->seal(session, context);
-  if (!version) return fail(std::move(version).error());
+  if (const auto frozen = view.bytes->frozen()) {
+    const auto kept = find(frozen->number());
+    if (!kept) return {};  // published or given up this very moment
+    const bool is_own = kept->identity.session == session;
+    return attempt_kept(*kept, is_own ? Wins::always : Wins::over_its_base, context);
+  }
+  auto sealed = view.bytes->seal(session, context);
+  if (!sealed) return fail(std::move(sealed).error());
+  if (!sealed->draft) return {};
   auto entry = entries_.acquire(node->ino, context);
   if (!entry) return fail(std::move(entry).error());
-  return commit(node, *version, context);
+  if (nodes_.view(*node).unlinked) return {};
+  if (auto done = commit(node, sealed->version, context); !done) return done;
+  note_published(*node, sealed->draft, sealed->version);
+  forget_published(*node, sealed->draft, session);
+  return {};
 }
 
 // With the entry locked: no rename or unlink of this host comes between looking at the place and committing there.
 Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context) {
   // Looked at again: the file may have been renamed or unlinked while its bytes were sent.
   const FileView view = nodes_.view(*node);
-  if (view.unlinked) return {};
   Entry file = *view.entry;
   // If the commit finds no trace of a file that was published before, another host has moved it to another directory.
   // There it still has its id, so the entry that appears here gets a fresh one.
@@ -69,17 +79,12 @@ Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& versio
   auto mutation = publish_version(view.place.name, std::move(file), version,
                                   was_published ? fresh_entry_id(sources_.environment.random) : view.entry->id,
                                   sources_.environment.format.keep_versions);
-  auto done = view.place.parent->directory->commit(std::move(mutation), context);
-  if (!done) return done;
-  note_published(*node, view, version);
-  return {};
+  return view.place.parent->directory->commit(std::move(mutation), context);
 }
 
-// Only after the commit: published() removes the description of a kept draft, and a crash before the commit would lose
-// the draft. After a crash in between it is published twice, the second time by the next start, in the same session.
-void Publisher::note_published(FileNode& node, const FileView& view, const VersionPtr& version) {
-  view.bytes->published(version);
-  nodes_.advance(node, version);
+void Publisher::note_published(FileNode& node, const std::shared_ptr<Draft>& draft, const VersionPtr& version) {
+  const FileView view = nodes_.view(node);
+  if (!view.bytes || view.bytes->published(draft, version)) nodes_.advance(node, version);
   ++sources_.environment.counters.versions_published;
   const FoundEntry found = find_entry(*view.place.parent->directory, view.place.name, node.ino);
   if (!found.entry) return;  // its name is another file's now, or nobody's
@@ -88,124 +93,175 @@ void Publisher::note_published(FileNode& node, const FileView& view, const Versi
 }
 
 void Publisher::keep(const FileNodePtr& node, uint64_t session, const Error& error) {
-  // Durable on this machine first, and without the mutex, as that waits for the disk.
-  describe(node, session);
-  MutexLock lock(mutex_);
-  const auto [kept, is_new] = kept_.try_emplace(node->id);
-  if (is_new) {
-    kept->second.node = node;
-    kept->second.path = nodes_.path(nodes_.view(*node).place);
-    // One more opener, so that the bytes outlive the last descriptor. They are there already: nothing is made.
-    nodes_.open(*node, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
+  uint64_t number = 0;
+  {
+    const MutexLock lock(mutex_);
+    const FileView view = nodes_.view(*node);
+    if (!view.bytes || view.unlinked) return;
+    const auto frozen = view.bytes->freeze(session);
+    if (!frozen) return;
+    number = frozen->draft->number();
+    const auto [kept, is_new] = kept_.try_emplace(number);
+    KeptFile& file = kept->second;
+    if (is_new) {
+      file.number = number;
+      file.identity = identity_of(*node);
+      file.identity.session = frozen->stamp.session;
+      file.identity.published = frozen->stamp.published;
+      file.identity.mtime = frozen->mtime;
+      if (frozen->base) file.identity.base = stamp_of(*frozen->base);
+      file.identity.own = frozen->own;
+      file.identity.kept = sources_.environment.clock.wall_now();
+      file.draft = frozen->draft;
+      file.size_bytes = frozen->draft->size_bytes();
+      file.node = node;
+      nodes_.open(*node, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
+    }
+    file.error = error.to_string();
+    file.identity.error = file.error;
+    file.delay = std::clamp(file.delay * 2, delays_.first, delays_.most);
+    file.due = system_clock().steady_now() + file.delay;
+    kicked_ = true;
   }
-  Kept& file = kept->second;
-  file.session = session;
-  file.error = error.to_string();
-  file.delay = std::clamp(file.delay * 2, delays_.first, delays_.most);
-  file.due = system_clock().steady_now() + file.delay;
-  kicked_ = true;
-  lock.unlock();
   changed_.notify_all();
+  describe(number);
 }
 
-// Writes down, next to the draft, where its bytes belong.
-void Publisher::describe(const FileNodePtr& node, uint64_t session) {
-  const FileView view = nodes_.view(*node);
-  if (!view.bytes || view.unlinked) return;
+KeptIdentity Publisher::identity_of(const FileNode& node) const {
+  const FileView view = nodes_.view(node);
   KeptIdentity identity;
   identity.directory = view.place.parent->directory->id();
   identity.name = view.place.name;
   identity.path = nodes_.path(view.place);
   identity.file = *view.entry;
-  identity.session = session;
-  identity.mtime = view.bytes->unpublished_mtime().value_or(sources_.environment.clock.wall_now());
-  if (auto kept = view.bytes->keep(identity.to_json()); !kept) {
-    log::error("'{}' is unpublished and cannot be kept either: {}", identity.path, kept.error().to_string());
+  identity.base_number = view.version ? view.entry->current_number() : 0;
+  return identity;
+}
+
+std::string Publisher::identify(const FileNode& node) const {
+  const FileView view = nodes_.view(node);
+  if (view.unlinked) return "";
+  KeptIdentity identity = identity_of(node);
+  if (view.version) identity.base = stamp_of(*view.version);
+  identity.mtime = sources_.environment.clock.wall_now();
+  identity.error = "never closed";
+  return identity.to_json();
+}
+
+// Writes down, next to the draft, where its bytes belong; unless they have been published or given up meanwhile.
+void Publisher::describe(uint64_t number) {
+  const MutexLock describing(describing_);
+  const auto kept = find(number);
+  if (!kept || !kept->draft) return;
+  if (auto written = kept->draft->keep(kept->identity.to_json()); !written) {
+    log::error("'{}' is unpublished and cannot be kept either: {}", kept->identity.path, written.error().to_string());
   }
 }
 
-void Publisher::adopt(const FileNodePtr& node, const KeptIdentity& identity) {
-  {
-    MutexLock lock(mutex_);
-    kept_[node->id] = {.node = node,
-                       .session = identity.session,
-                       .path = identity.path,
-                       .error = "kept by an earlier process",
-                       .delay = {},
-                       .due = system_clock().steady_now()};
-    kicked_ = true;
-  }
-  changed_.notify_all();
-}
-
-bool Publisher::is_kept(const FileNode& node) const {
+void Publisher::forget(uint64_t number) {
+  const MutexLock describing(describing_);
   MutexLock lock(mutex_);
-  return kept_.contains(node.id);
-}
-
-void Publisher::forget_kept(const FileNode& node) {
-  MutexLock lock(mutex_);
-  auto gone = kept_.extract(node.id);
+  const auto gone = kept_.extract(number);
   lock.unlock();
-  if (gone) nodes_.close(*gone.mapped().node);
+  if (!gone) return;
+  const KeptFile& kept = gone.mapped();
+  if (kept.draft) kept.draft->release();
+  if (kept.at_rest && kept.at_rest->staging) kept.at_rest->staging->release();
+  if (!kept.node) return;
+  if (const auto bytes = nodes_.view(*kept.node).bytes) bytes->let_go(kept.draft);
+  nodes_.close(*kept.node);
+}
+
+// What was published directly, if it was frozen meanwhile and not changed before; and what an earlier publication of
+// the same open file could not publish: this one stands for it.
+void Publisher::forget_published(const FileNode& node, const std::shared_ptr<Draft>& draft, uint64_t session) {
+  for (const uint64_t number : kept_of(node)) {
+    const auto kept = find(number);
+    if (!kept) continue;
+    const bool is_same = kept->draft == draft && !draft->dirty();
+    const bool is_earlier = number < draft->number() && kept->identity.session == session;
+    if (is_same || is_earlier) forget(number);
+  }
+}
+
+std::vector<uint64_t> Publisher::kept_of(const FileNode& node) const {
+  std::vector<uint64_t> numbers;
+  const MutexLock lock(mutex_);
+  for (const auto& [number, kept] : kept_) {
+    if (kept.node.get() == &node) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+std::optional<KeptFile> Publisher::find(uint64_t number) const {
+  const MutexLock lock(mutex_);
+  const auto kept = kept_.find(number);
+  if (kept == kept_.end()) return std::nullopt;
+  return kept->second;
+}
+
+std::vector<KeptFile> Publisher::kept() const {
+  std::vector<KeptFile> files;
+  const MutexLock lock(mutex_);
+  for (const auto& [number, kept] : kept_) files.push_back(kept);
+  return files;
 }
 
 void Publisher::moved(const FileNodePtr& node) {
-  MutexLock lock(mutex_);
-  const auto kept = kept_.find(node->id);
-  if (kept == kept_.end()) return;
-  // The description has the old place: after a restart the file would be published there again.
-  const uint64_t session = kept->second.session;
-  kept->second.path = nodes_.path(nodes_.view(*node).place);
-  lock.unlock();
-  describe(node, session);
+  if (const auto bytes = nodes_.view(*node).bytes) bytes->identity_changed();
+  const FileView view = nodes_.view(*node);
+  for (const uint64_t number : kept_of(*node)) {
+    {
+      const MutexLock lock(mutex_);
+      const auto kept = kept_.find(number);
+      if (kept == kept_.end()) continue;
+      kept->second.identity.directory = view.place.parent->directory->id();
+      kept->second.identity.name = view.place.name;
+      kept->second.identity.path = nodes_.path(view.place);
+    }
+    describe(number);
+  }
 }
 
 // The draft first: one that is destroyed while it is kept leaves its staging file, and the next start would publish the
 // unlinked file again.
 void Publisher::unlinked(const FileNodePtr& node) {
+  for (const uint64_t number : kept_of(*node)) forget(number);
   if (const auto bytes = nodes_.view(*node).bytes) bytes->discard();
-  forget_kept(*node);
 }
 
-std::vector<UnpublishedFile> Publisher::kept() const {
-  std::vector<UnpublishedFile> files;
-  MutexLock lock(mutex_);
-  for (const auto& [id, kept] : kept_) {
-    const FileView view = nodes_.view(*kept.node);
-    files.push_back({kept.path, view.bytes ? view.bytes->size_bytes() : 0, kept.error});
-  }
-  return files;
+void Publisher::replaced(const FileNodePtr& node) {
+  for (const uint64_t number : kept_of(*node)) undecided(number, "another file was renamed over it");
+  if (const auto bytes = nodes_.view(*node).bytes) bytes->discard();
 }
 
 void Publisher::run(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     kicked_ = false;
-    const auto next = std::min_element(kept_.begin(), kept_.end(),
-                                       [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
+    auto next = kept_.end();
+    for (auto kept = kept_.begin(); kept != kept_.end(); ++kept) {
+      if (kept->second.state != KeptState::waiting) continue;
+      if (next == kept_.end() || kept->second.due < next->second.due) next = kept;
+    }
     if (next == kept_.end()) {
       changed_.wait(lock, stop, [this]() CAIRN_REQUIRES(mutex_) { return kicked_; });
     } else if (next->second.due > system_clock().steady_now()) {
       changed_.wait_until(lock, stop, next->second.due, [this]() CAIRN_REQUIRES(mutex_) { return kicked_; });
     } else {
-      // A copy, and no lock: the attempt waits for the store, and changes kept_ itself.
-      const Kept kept = next->second;
+      const uint64_t number = next->first;
       lock.unlock();
-      retry(kept, stop);
+      retry(number, stop);
       lock.lock();
     }
   }
 }
 
-void Publisher::retry(const Kept& kept, const std::stop_token& stop) {
+void Publisher::retry(uint64_t number, const std::stop_token& stop) {
   auto context = sources_.environment.background(Cause::write_back);
   context.stop = stop;
-  if (auto done = publish(kept.node, kept.session, context); !done) {
-    log::warning("{}; the next attempt follows", done.error().to_string());
-  } else {
-    log::info("'{}' is published after all", kept.path);
-  }
+  const auto done = place_and_attempt(number, context);
+  if (!done && find(number)) log::warning("kept draft {}: {}", number, done.error().to_string());
 }
 
 }  // namespace cairn

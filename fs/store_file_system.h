@@ -36,8 +36,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
                   std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root);
   ~StoreFileSystem() override;
 
-  // Takes over the drafts that an earlier process kept. A draft whose file cannot be found now stays kept for the next
-  // start.
+  // Takes over what earlier processes left. What cannot be placed now is tried again in the background.
   Result<void> recover(const RequestContext& context);
 
   Result<NodeReply> lookup(NodeId parent, const std::string& name, const RequestContext& context) override;
@@ -88,6 +87,9 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> shut_down(const RequestContext& context) override;
   [[nodiscard]] FileSystemStats stats() const override;
   [[nodiscard]] std::vector<UnpublishedFile> unpublished() const override;
+  Result<void> publish_kept(uint64_t number, const RequestContext& context) override;
+  Result<void> discard_kept(uint64_t number) override;
+  Result<void> export_kept(uint64_t number, const std::string& path, const RequestContext& context) override;
 
  private:
   struct OpenFile {
@@ -110,9 +112,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     EntryPtr entry;  // under that name; nullptr: the name is free
   };
 
-  Result<void> adopt(RecoveredDraft recovered, const RequestContext& context);  // lifecycle.cpp
-
-  // lookups.cpp: from nodes to their entries in the store.
+  // lookups.cpp: from nodes to what the store says of them.
   [[nodiscard]] Result<void> check_writable() const;
   [[nodiscard]] Result<void> check_writable(const Node& node) const;
   [[nodiscard]] Result<DirectoryNodePtr> directory_node(NodeId id) const;
@@ -139,6 +139,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> publish_before_replacing(const Entry& source, const RequestContext& context);
   Result<void> rename_checked(const Target& from, const Target& to, RenameMode mode, const RequestContext& context);
   void note_moved(const Entry& entry, const NodePlace& place);
+  void note_replaced(const Entry& entry);
   void note_unlinked(const Entry& entry);
 
   // files.cpp

@@ -1,5 +1,6 @@
 #include "store/directories/entry_edits.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -44,7 +45,56 @@ void put_version(DirectoryEdit& edit, const std::string& name, Entry entry, cons
   edit.put(name, entry.with_version(version, keep_versions));
 }
 
+// The version goes among those that are history already: the last of all, but for the one that is still current.
+Result<void> put_behind(DirectoryEdit& edit, const std::string& name, const Entry& there, const VersionPtr& version,
+                        size_t keep_versions) {
+  const bool has_current = !there.deleted && !there.versions.empty();
+  if (has_current && keep_versions < 2) return fail_posix(ENOSPC, "'{}' keeps no history", name);
+  Entry changed = there;
+  changed.versions.insert(changed.versions.end() - (has_current ? 1 : 0), version);
+  changed.trim(keep_versions);
+  edit.put(name, std::move(changed));
+  return {};
+}
+
+// A later publication of one open file replaces an earlier one, wherever in the history that is. False: there is none.
+bool put_in_place(DirectoryEdit& edit, const std::string& name, const Entry& there, const VersionPtr& version) {
+  const auto same = std::ranges::find_if(there.versions, [&](const VersionPtr& listed) {
+    return listed->session != 0 && listed->session == version->session;
+  });
+  if (same == there.versions.end()) return false;
+  if ((*same)->published >= version->published) return true;
+  Entry changed = there;
+  changed.versions[static_cast<size_t>(same - there.versions.begin())] = version;
+  if (!there.deleted && same + 1 == there.versions.end()) {
+    changed.attributes.mtime = version->mtime;
+    changed.attributes.ctime = version->published;
+  }
+  edit.put(name, std::move(changed));
+  return true;
+}
+
+Result<void> put_late(DirectoryEdit& edit, const std::string& name, const Entry& there, const LateVersion& late,
+                      size_t keep_versions) {
+  if (put_in_place(edit, name, there, late.version)) return {};
+  if (there.deleted) return put_behind(edit, name, there, late.version, keep_versions);
+  if (there.attributes.uid != late.file.attributes.uid) {
+    return fail_posix(EPERM, "'{}' is another owner's file by now", name);
+  }
+  if (!late.was_written_on(there.current())) return put_behind(edit, name, there, late.version, keep_versions);
+  put_version(edit, name, there, late.version, keep_versions);
+  return {};
+}
+
 }  // namespace
+
+VersionStamp stamp_of(const Version& version) { return {version.published, version.session}; }
+
+bool LateVersion::was_written_on(const VersionPtr& current) const {
+  if (!current) return !base;
+  const VersionStamp stamp = stamp_of(*current);
+  return base == stamp || std::ranges::find(own, stamp) != own.end();
+}
 
 FoundEntry find_entry(const DirectoryEdit& edit, const std::string& name, EntryId id) {
   return find_in(edit, name, id);
@@ -115,13 +165,35 @@ Mutation publish_version(std::string name, Entry file, VersionPtr version, Entry
     if (there && there->deleted && there->id == file.id) return {};
     if (there && !there->deleted) {
       if (there->kind != Kind::file) return fail_posix(EEXIST, "'{}' is no file any more", name);
-      put_version(edit, name, *there, version, keep_versions);
+      if (there->attributes.uid != file.attributes.uid) {
+        return fail_posix(EEXIST, "'{}' is another owner's file by now", name);
+      }
+      Entry ours = *there;
+      ours.attributes.mode = file.attributes.mode;
+      ours.attributes.gid = file.attributes.gid;
+      put_version(edit, name, std::move(ours), version, keep_versions);
       return {};
     }
     Entry again = file;
     again.id = lost_id;
     put_version(edit, name, after_tombstone(edit, name, again, keep_versions), version, keep_versions);
     edit.touch(version->published);
+    return {};
+  };
+}
+
+Mutation publish_late(LateVersion late, size_t keep_versions) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    if (auto here = check_not_removed(edit); !here) return here;
+    const FoundEntry found = find_entry(edit, late.name, late.file.id);
+    if (found.entry) return put_late(edit, found.name, *found.entry, late, keep_versions);
+    const EntryPtr there = edit.find_any(late.name);
+    if (there && !there->deleted) return fail_posix(EEXIST, "'{}' is another entry by now", late.name);
+    if (there && there->id == late.file.id) return put_late(edit, late.name, *there, late, keep_versions);
+    if (late.base) return fail_posix(ENOENT, "'{}' is gone without a trace: moved or forgotten", late.name);
+    put_version(edit, late.name, after_tombstone(edit, late.name, late.file, keep_versions), late.version,
+                keep_versions);
+    edit.touch(late.version->published);
     return {};
   };
 }

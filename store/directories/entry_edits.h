@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "store/directories/directory.h"
 
@@ -33,9 +35,39 @@ Mutation change_directory(AttributeChange change);
 // `version` becomes the current one of `file`, wherever in this directory that is by now:
 // - under a name that another host gave it: there;
 // - unlinked by another host: nowhere, the bytes are gone as those of any unlinked file;
-// - its name now another file's: on top of that one's history, for the later close wins the name;
+// - its name now another file's of the same owner: on top of that one's history and with `file`'s mode, for the later
+//   close wins the name;
 // - its name free and without a trace of it: under its name again, as `file` with the id `lost_id`.
-// Failures: not_found (the directory was removed), EEXIST (the name is no file any more).
+// Failures: not_found (the directory was removed), EEXIST (the name is no file any more, or another owner's).
 Mutation publish_version(std::string name, Entry file, VersionPtr version, EntryId lost_id, size_t keep_versions);
+
+// Which publication made a version: no two have the same.
+struct VersionStamp {
+  Nanos published = 0;
+  uint64_t session = 0;
+  bool operator==(const VersionStamp&) const = default;
+};
+VersionStamp stamp_of(const Version& version);
+
+// A version that is published long after its close, when the name may have gone on.
+struct LateVersion {
+  std::string name;
+  Entry file;  // without versions
+  VersionPtr version;
+  std::optional<VersionStamp> base;  // the version it was written on; nullopt: there was none
+  std::vector<VersionStamp> own;     // what this host has published since that it was written on, or may have
+  [[nodiscard]] bool was_written_on(const VersionPtr& current) const;
+};
+
+// - The file's history lists a version of the same session: that one is replaced, or kept if it is not older; so doing
+//   this twice changes nothing.
+// - The current version is what it was written on: it becomes the current one.
+// - Another one is current, or the file is deleted: into its history, the last but one or the last. What is current,
+//   its bytes and its attributes stay as they are.
+// - A new file that the directory has never heard of, and the name is free: there.
+// Failures, with the directory unchanged; only a person can say what is to become of the bytes then:
+//   EEXIST (the name is another entry's), EPERM (another owner's), ENOENT (gone without a trace, or the directory was
+//   removed), ENOSPC (the history keeps one version only).
+Mutation publish_late(LateVersion late, size_t keep_versions);
 
 }  // namespace cairn

@@ -27,6 +27,13 @@ Result<std::unique_ptr<Draft>> Draft::open(StoreEnvironment& environment, ChunkR
   return std::unique_ptr<Draft>(new Draft(environment, reader, writer, std::move(*staging), std::move(base), layout));
 }
 
+Result<std::unique_ptr<Draft>> Draft::open_empty(StoreEnvironment& environment, ChunkReader& reader,
+                                                 ChunkWriter& writer) {
+  auto draft = open(environment, reader, writer, nullptr);
+  if (draft) (*draft)->changed(0, 0);
+  return draft;
+}
+
 Draft::Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
              std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, DraftLayout layout)
     : environment_(environment),
@@ -53,9 +60,7 @@ Result<void> Draft::write(uint64_t offset, ByteView bytes) {
 
 Result<void> Draft::truncate(uint64_t size_bytes) {
   if (auto fits = check_range(0, size_bytes); !fits) return fits;
-  auto truncated = bytes_.truncate(size_bytes);
-  if (!truncated) return fail(std::move(truncated).error());
-  if (!*truncated) return {};
+  if (!bytes_.truncate(size_bytes)) return {};
   stream_.cut(size_bytes);
   changed(size_bytes, kToTheEnd);
   return {};
@@ -86,11 +91,27 @@ Result<StoredContent> Draft::seal(const RequestContext& context) {
   return sealed;
 }
 
-Result<void> Draft::keep(const std::string& identity) {
-  const DraftLayout layout = bytes_.layout();
+Result<std::unique_ptr<Draft>> Draft::fork() const {
+  auto staging = bytes_.copy_staged(environment_.staging);
+  if (!staging) return fail(std::move(staging).error());
+  std::unique_ptr<Draft> copy(
+      new Draft(environment_, reader_, writer_, std::move(*staging), bytes_.shared_base(), bytes_.layout()));
+  copy->changed(0, 0);
+  return copy;
+}
+
+std::string Draft::description(const std::string& identity, const DraftLayout& layout) const {
   const FileReader* base = bytes_.base();
-  return bytes_.staging().keep(
-      describe_draft({identity, layout, base ? base->version() : nullptr}, environment_.format.chunk_size));
+  return describe_draft({environment_.format.store_id, identity, layout, base ? base->version() : nullptr},
+                        environment_.format.chunk_size);
+}
+
+Result<void> Draft::note(const std::string& identity) {
+  return bytes_.note([&](const DraftLayout& layout) { return description(identity, layout); });
+}
+
+Result<void> Draft::keep(const std::string& identity) {
+  return bytes_.staging().keep(description(identity, bytes_.layout()));
 }
 
 void Draft::changed(uint64_t begin, uint64_t end) {

@@ -17,6 +17,8 @@
 
 namespace cairn {
 
+struct KeptDraft;
+
 // A base version with staged writes on top: ranges never written are read from the base, so that changing one byte of
 // a 100 GB file costs one chunk. Chunks that a sequential writer has left behind are sent while it goes on writing;
 // writing never waits for that. See docs/decisions/0004-drafts-over-a-base.md.
@@ -31,6 +33,9 @@ class Draft {
   // `base` nullptr: an empty file.
   static Result<std::unique_ptr<Draft>> open(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
                                              std::shared_ptr<FileReader> base);
+  // Of no bytes, and dirty: what a truncate makes of any file, without asking for what was in it.
+  static Result<std::unique_ptr<Draft>> open_empty(StoreEnvironment& environment, ChunkReader& reader,
+                                                   ChunkWriter& writer);
   // Cancels what is being sent and waits for its end. Unsealed writes are gone, unless they were kept.
   ~Draft() = default;
   Draft(const Draft&) = delete;
@@ -50,6 +55,9 @@ class Draft {
   [[nodiscard]] uint64_t size_bytes() const { return bytes_.size_bytes(); }
   // An upper bound of what SEEK_DATA finds: st_blocks.
   [[nodiscard]] uint64_t data_bytes() const { return bytes_.data_bytes(); }
+  [[nodiscard]] const DraftBytes& bytes() const { return bytes_; }
+  // Of its staging file: a fork has a higher one.
+  [[nodiscard]] uint64_t number() const { return bytes_.staging().number(); }
   // Changed since it was opened or last sealed.
   [[nodiscard]] bool dirty() const { return changes_ != sealed_changes_; }
 
@@ -58,16 +66,24 @@ class Draft {
   // what was stored meanwhile is not stored twice.
   Result<StoredContent> seal(const RequestContext& context);
 
-  // Makes the draft survive this process. `identity` is the caller's, given back by recover_drafts().
+  // Another draft with the same bytes, dirty; this one goes on existing beside it. Nobody may be writing to this one.
+  Result<std::unique_ptr<Draft>> fork() const;
+
+  // Leaves word of whose bytes these are, and from now on of where they are, for after a crash of this process. Cheap,
+  // and not durable. `identity` is the caller's, given back by take_kept_drafts().
+  Result<void> note(const std::string& identity);
+  // Makes the draft survive this process and this machine's power. Nobody may be writing to it.
   Result<void> keep(const std::string& identity);
-  // The bytes are published: nothing is left to keep.
+  // The bytes are published: nothing is left to keep, and note() is to be called again.
   void release() { bytes_.staging().release(); }
 
  private:
-  friend class DraftRecovery;
+  friend Result<std::unique_ptr<Draft>> open_kept_draft(StoreEnvironment&, ChunkReader&, ChunkWriter&, KeptDraft&,
+                                                        const RequestContext&);
   Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer, std::unique_ptr<StagingFile> staging,
         std::shared_ptr<FileReader> base, DraftLayout layout);
 
+  [[nodiscard]] std::string description(const std::string& identity, const DraftLayout& layout) const;
   // The bytes of [begin, end) are not what they were.
   void changed(uint64_t begin, uint64_t end);
 
@@ -81,15 +97,5 @@ class Draft {
   std::atomic<uint64_t> changes_{0};
   std::atomic<uint64_t> sealed_changes_{0};
 };
-
-// What an earlier process kept, open again and dirty.
-struct RecoveredDraft {
-  std::string identity;
-  std::unique_ptr<Draft> draft;
-};
-// Called once, at start. A staging file whose description does not check or whose base cannot be opened now stays kept
-// for the next start, and is logged. Failures: those of StagingArea::take_kept.
-Result<std::vector<RecoveredDraft>> recover_drafts(StoreEnvironment& environment, ChunkReader& reader,
-                                                   ChunkWriter& writer, const RequestContext& context);
 
 }  // namespace cairn

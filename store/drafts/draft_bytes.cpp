@@ -1,6 +1,8 @@
 #include "store/drafts/draft_bytes.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,35 +10,13 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "store/drafts/local_io.h"
 
 namespace cairn {
 
 namespace {
 
-// Bytes that a truncate took away meanwhile read as zeros.
-Result<void> read_fully(int fd, uint64_t offset, MutableByteView out) {
-  while (!out.empty()) {
-    const ssize_t count = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(error_from_errno(errno, "read the staging file"));
-    if (count == 0) break;
-    out = out.subspan(static_cast<size_t>(count));
-    offset += static_cast<uint64_t>(count);
-  }
-  std::ranges::fill(out, std::byte{0});
-  return {};
-}
-
-Result<void> write_fully(int fd, uint64_t offset, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(error_from_errno(errno, "write the staging file"));
-    bytes = bytes.subspan(static_cast<size_t>(count));
-    offset += static_cast<uint64_t>(count);
-  }
-  return {};
-}
+constexpr size_t kCopyBytes = 1U << 20;
 
 }  // namespace
 
@@ -77,21 +57,21 @@ Result<void> DraftBytes::write(uint64_t offset, ByteView bytes) {
   if (!written) return written;
   const MutexLock lock(mutex_);
   layout_.write(offset, bytes.size());
+  journal_.wrote(offset, bytes.size());
   return {};
 }
 
-Result<bool> DraftBytes::truncate(uint64_t size_bytes) {
+bool DraftBytes::truncate(uint64_t size_bytes) {
   const WriterLock disk(disk_);
   uint64_t old_size = 0;
   {
     const MutexLock lock(mutex_);
     old_size = layout_.size_bytes();
     layout_.truncate(size_bytes);
+    journal_.truncated(size_bytes);
   }
-  // The layout first: nothing reads the bytes that are cut off any more, and this only gives their disk back.
-  if (size_bytes < old_size && ::ftruncate(staging_->fd(), static_cast<off_t>(size_bytes)) != 0) {
-    return fail(error_from_errno(errno, "truncate the staging file"));
-  }
+  // Nothing reads what was cut off any more; this only gives its disk back, and a disk that cannot keeps it.
+  if (size_bytes < old_size) (void)!::ftruncate(staging_->fd(), static_cast<off_t>(size_bytes));
   return size_bytes != old_size;
 }
 
@@ -100,6 +80,7 @@ void DraftBytes::punch(uint64_t offset, uint64_t length) {
   {
     const MutexLock lock(mutex_);
     layout_.punch(offset, length);
+    journal_.punched(offset, length);
   }
   // As with truncate, but a disk that cannot punch holes may leave the bytes where they are.
   ::fallocate(staging_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
@@ -112,6 +93,32 @@ Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) {
       ::fallocate(staging_->fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length));
   if (failed == 0 || errno == EOPNOTSUPP) return {};
   return fail(error_from_errno(errno, "reserve local disk"));
+}
+
+Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area) const {
+  auto copy = area.create();
+  if (!copy) return copy;
+  if (::ioctl((*copy)->fd(), FICLONE, staging_->fd()) == 0) return copy;
+  const DraftLayout layout = this->layout();
+  std::vector<std::byte> buffer(kCopyBytes);
+  for (const auto& [begin, extent] : layout.extents()) {
+    if (!extent.staged) continue;
+    for (uint64_t at = begin; at < extent.end;) {
+      const MutableByteView piece(buffer.data(), std::min<uint64_t>(buffer.size(), extent.end - at));
+      if (auto read = read_fully(staging_->fd(), at, piece); !read) return fail(std::move(read).error());
+      if (auto written = write_fully((*copy)->fd(), at, piece); !written) return fail(std::move(written).error());
+      at += piece.size();
+    }
+  }
+  return copy;
+}
+
+Result<void> DraftBytes::note(const std::function<std::string(const DraftLayout&)>& describe) {
+  const WriterLock disk(disk_);
+  const MutexLock lock(mutex_);
+  auto noted = staging_->note(describe(layout_));
+  journal_.restart();
+  return noted;
 }
 
 DraftLayout DraftBytes::layout() const {

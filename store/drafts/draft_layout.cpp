@@ -5,6 +5,11 @@
 
 namespace cairn {
 
+DraftLayout::DraftLayout(uint64_t size_bytes, uint64_t base_limit, Extents extents)
+    : size_(size_bytes), base_limit_(base_limit), extents_(std::move(extents)) {
+  for (const auto& [offset, extent] : extents_) staged_bytes_ += extent.staged ? extent.end - offset : 0;
+}
+
 void DraftLayout::write(uint64_t offset, uint64_t length) {
   if (length == 0) return;
   assign(offset, offset + length, true);
@@ -56,12 +61,6 @@ uint64_t DraftLayout::staged_prefix() const {
   return first != extents_.end() && first->first == 0 && first->second.staged ? first->second.end : 0;
 }
 
-uint64_t DraftLayout::staged_bytes() const {
-  uint64_t total = 0;
-  for (const auto& [offset, extent] : extents_) total += extent.staged ? extent.end - offset : 0;
-  return total;
-}
-
 std::optional<uint64_t> DraftLayout::seek_data(uint64_t offset, const FileReader* base) const {
   for (uint64_t at = offset; at < size_;) {
     const Piece piece = piece_at(at);
@@ -98,6 +97,7 @@ DraftLayout::Extents::const_iterator DraftLayout::extent_after(uint64_t offset) 
 
 void DraftLayout::assign(uint64_t begin, uint64_t end, bool staged) {
   erase(begin, end);
+  if (staged) staged_bytes_ += end - begin;
   auto place = extents_.emplace(begin, Extent{end, staged}).first;
   const auto next = std::next(place);
   if (next != extents_.end() && next->first == end && next->second.staged == staged) {
@@ -116,11 +116,15 @@ void DraftLayout::erase(uint64_t begin, uint64_t end) {
   if (at != extents_.begin()) {
     const auto before = std::prev(at);
     const Extent old = before->second;
-    if (old.end > begin) before->second.end = begin;
+    if (old.end > begin) {
+      before->second.end = begin;
+      if (old.staged) staged_bytes_ -= std::min(old.end, end) - begin;
+    }
     if (old.end > end) at = extents_.emplace(end, old).first;
   }
   while (at != extents_.end() && at->first < end) {
     const Extent old = at->second;
+    if (old.staged) staged_bytes_ -= std::min(old.end, end) - at->first;
     at = extents_.erase(at);
     if (old.end > end) at = extents_.emplace(end, old).first;
   }

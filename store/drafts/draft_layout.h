@@ -33,8 +33,7 @@ class DraftLayout {
   DraftLayout() = default;
   explicit DraftLayout(uint64_t base_bytes) : size_(base_bytes), base_limit_(base_bytes) {}
   // As kept by an earlier process.
-  DraftLayout(uint64_t size_bytes, uint64_t base_limit, Extents extents)
-      : size_(size_bytes), base_limit_(base_limit), extents_(std::move(extents)) {}
+  DraftLayout(uint64_t size_bytes, uint64_t base_limit, Extents extents);
 
   void write(uint64_t offset, uint64_t length);
   void truncate(uint64_t size_bytes);
@@ -53,7 +52,7 @@ class DraftLayout {
   [[nodiscard]] bool has_any(Source source, uint64_t offset, uint64_t end) const;
   // How many bytes from the start on are staged without a gap.
   [[nodiscard]] uint64_t staged_prefix() const;
-  [[nodiscard]] uint64_t staged_bytes() const;
+  [[nodiscard]] uint64_t staged_bytes() const { return staged_bytes_; }
 
   // As lseek(2); `base` is nullptr for a new file.
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset, const FileReader* base) const;
@@ -68,6 +67,7 @@ class DraftLayout {
   uint64_t size_ = 0;
   uint64_t base_limit_ = 0;  // <= size_; the base's bytes from here on are gone
   Extents extents_;          // not overlapping, equal neighbours joined
+  uint64_t staged_bytes_ = 0;
 };
 
 }  // namespace cairn

@@ -27,14 +27,6 @@ size_t utf8_sequence(std::string_view text) {
   return continues(1) && continues(2) && continues(3) && !overlong && !too_large ? 4 : 0;
 }
 
-// Forgets the oldest versions beyond `keep`; the numbers of the others stay.
-void trim(Entry& entry, size_t keep) {
-  if (entry.versions.size() <= keep) return;
-  const size_t surplus = entry.versions.size() - keep;
-  entry.versions.erase(entry.versions.begin(), entry.versions.begin() + static_cast<ptrdiff_t>(surplus));
-  entry.first_version += surplus;
-}
-
 }  // namespace
 
 bool is_valid_utf8(std::string_view text) {
@@ -65,6 +57,13 @@ VersionPtr Entry::version(VersionNumber number) const {
   return versions[number - first_version];
 }
 
+void Entry::trim(size_t keep_versions) {
+  if (versions.size() <= keep_versions) return;
+  const size_t surplus = versions.size() - keep_versions;
+  versions.erase(versions.begin(), versions.begin() + static_cast<ptrdiff_t>(surplus));
+  first_version += surplus;
+}
+
 Entry Entry::with_version(VersionPtr version, size_t keep_versions) const {
   Entry next = *this;
   const VersionPtr last = current();
@@ -73,7 +72,7 @@ Entry Entry::with_version(VersionPtr version, size_t keep_versions) const {
   } else {
     next.versions.push_back(std::move(version));
   }
-  trim(next, keep_versions);
+  next.trim(keep_versions);
   return next;
 }
 
@@ -84,7 +83,7 @@ Entry Entry::over(const Entry& replaced, size_t keep_versions) const {
   next.versions.insert(next.versions.end(), versions.begin(), versions.end());
   const bool is_unpublished = kind == Kind::file && versions.empty();
   if (is_unpublished && !replaced.versions.empty()) next.versions.push_back(empty_version(attributes, 0));
-  trim(next, keep_versions);
+  next.trim(keep_versions);
   return next;
 }
 

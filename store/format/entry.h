@@ -102,6 +102,8 @@ struct Entry {
   // This file with `version` published: appended, or in place of the current one when that is of the same session;
   // never more than `keep_versions` stay listed.
   [[nodiscard]] Entry with_version(VersionPtr version, size_t keep_versions) const;
+  // Forgets the oldest versions beyond `keep_versions`; the numbers of the others stay.
+  void trim(size_t keep_versions);
   // This entry with the history of `replaced`, which stands or stood under its new name, put in front of its own.
   // An empty file that has no version yet gets an empty one: the old content must not become its own.
   [[nodiscard]] Entry over(const Entry& replaced, size_t keep_versions) const;

@@ -21,8 +21,19 @@ class DraftRecoveryTest : public testing::Test {
       auto base = FileReader::open(world.environment(), reader, std::move(version), test_context()).value();
       return Draft::open(world.environment(), reader, writer, std::move(base)).value();
     }
-    std::vector<RecoveredDraft> recover() {
-      return recover_drafts(world.environment(), reader, writer, test_context()).value();
+    struct Recovered {
+      std::string identity;
+      std::unique_ptr<Draft> draft;
+    };
+    std::vector<KeptDraft> found() { return take_kept_drafts(world.environment().staging, kChunk).value(); }
+    // Those whose base can be opened.
+    std::vector<Recovered> recover() {
+      std::vector<Recovered> recovered;
+      for (KeptDraft& kept : found()) {
+        auto draft = open_kept_draft(world.environment(), reader, writer, kept, test_context());
+        if (draft) recovered.push_back({kept.description.identity, std::move(*draft)});
+      }
+      return recovered;
     }
   };
 
@@ -103,18 +114,52 @@ TEST_F(DraftRecoveryTest, a_draft_whose_base_cannot_be_opened_now_stays_kept_for
   EXPECT_EQ(host_->recover().size(), 1U);
 }
 
+TEST(DraftDescriptionTest, what_earlier_versions_wrote_is_read) {
+  const auto read = parse_draft(
+      R"({"identity": "me", "size": 30, "base_limit": 0, "extents": [[0, 10, true], [20, 30, false]]})", kChunk);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->store_id, "");
+  EXPECT_EQ(read->layout.extents(), (DraftLayout::Extents{{0, {10, true}}, {20, {30, false}}}));
+}
+
+TEST(DraftDescriptionTest, a_million_extents_come_back_as_they_were) {
+  DraftLayout layout(0);
+  for (uint64_t i = 0; i < 1000000; ++i) layout.write(i * 8192, 1);
+  layout.punch(0, 1);
+  EXPECT_EQ(layout.staged_bytes(), 999999U);
+  const auto read = parse_draft(describe_draft({"store", "me", layout, nullptr}, kChunk), kChunk);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->layout.extents(), layout.extents());
+  EXPECT_EQ(read->layout.staged_bytes(), 999999U);
+}
+
+TEST_F(DraftRecoveryTest, a_fork_and_what_it_was_forked_from_change_apart) {
+  auto draft = host_->draft_over(put_file(store_, random_bytes(3 * kChunk, 1).view()));
+  ASSERT_TRUE(draft->write(10, random_bytes(2 * kChunk, 2).view()));
+  const auto expected = content_of(*draft);
+  auto fork = draft->fork().value();
+  EXPECT_GT(fork->number(), draft->number());
+  EXPECT_TRUE(fork->dirty());
+  EXPECT_EQ(content_of(*fork), expected);
+  ASSERT_TRUE(fork->write(0, random_bytes(kChunk, 3).view()));
+  ASSERT_TRUE(fork->truncate(2 * kChunk));
+  EXPECT_EQ(content_of(*draft), expected);
+}
+
 TEST(DraftDescriptionTest, damage_is_corrupt) {
   DraftLayout layout(0);
   layout.write(10, 20);
-  const std::string good = describe_draft({"me", layout, nullptr}, kChunk);
+  const std::string good = describe_draft({"store", "me", layout, nullptr}, kChunk);
   ASSERT_TRUE(parse_draft(good, kChunk).has_value());
   EXPECT_EQ(parse_draft("", kChunk).error().code(), Errc::corrupt);
   EXPECT_EQ(parse_draft("{}", kChunk).error().code(), Errc::corrupt);
   EXPECT_EQ(parse_draft(good.substr(0, good.size() - 2), kChunk).error().code(), Errc::corrupt);
   const DraftLayout overlapping(30, 0, {{0, {20, true}}, {10, {30, true}}});
-  EXPECT_EQ(parse_draft(describe_draft({"me", overlapping, nullptr}, kChunk), kChunk).error().code(), Errc::corrupt);
+  EXPECT_EQ(parse_draft(describe_draft({"store", "me", overlapping, nullptr}, kChunk), kChunk).error().code(),
+            Errc::corrupt);
   const DraftLayout without_base(30, 20, {});
-  EXPECT_EQ(parse_draft(describe_draft({"me", without_base, nullptr}, kChunk), kChunk).error().code(), Errc::corrupt);
+  EXPECT_EQ(parse_draft(describe_draft({"store", "me", without_base, nullptr}, kChunk), kChunk).error().code(),
+            Errc::corrupt);
 }
 
 }  // namespace

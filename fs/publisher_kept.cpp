@@ -1,0 +1,264 @@
+// What a failed close left behind: found again, published late, or left to a person.
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+#include "base/posix_error.h"
+#include "fs/errno.h"
+#include "fs/publisher.h"
+
+namespace cairn {
+
+namespace {
+
+// Answers of publish_late that no later attempt changes by itself.
+bool needs_a_person(const Error& error) {
+  return error.posix() == EEXIST || error.posix() == EPERM || error.posix() == ENOENT || error.posix() == ENOSPC;
+}
+
+}  // namespace
+
+std::string_view to_string(KeptState state) {
+  switch (state) {
+    case KeptState::waiting: return "waiting";
+    case KeptState::undecided: return "undecided";
+    case KeptState::never_closed: return "never closed";
+    case KeptState::other_store: return "other store";
+  }
+  return "unknown";
+}
+
+void Publisher::adopt(KeptDraft draft, const RequestContext& context) {
+  KeptFile file;
+  file.number = draft.number;
+  auto identity = KeptIdentity::from_json(draft.description.identity);
+  if (!identity) {
+    return log::error("kept draft {} stays where it is: {}", draft.number, identity.error().to_string());
+  }
+  file.identity = std::move(*identity);
+  if (!file.identity.knows_base && draft.description.base) file.identity.base = stamp_of(*draft.description.base);
+  file.error = file.identity.error.empty() ? "kept by an earlier process" : file.identity.error;
+  file.size_bytes = draft.description.layout.size_bytes();
+  file.due = system_clock().steady_now();
+  const std::string& store = draft.description.store_id;
+  if (!store.empty() && store != sources_.environment.format.store_id) {
+    file.state = KeptState::other_store;
+    file.error = fmt::format("belongs to the store {}", store);
+  } else if (!draft.is_kept) {
+    file.state = KeptState::never_closed;
+    file.error = "it was being written when its process ended";
+  }
+  const uint64_t number = file.number;
+  const bool waits = file.state == KeptState::waiting;
+  log::warning("'{}' ({}): kept draft {}, {}", file.identity.path, file.error, number, to_string(file.state));
+  file.at_rest = std::make_shared<KeptDraft>(std::move(draft));
+  {
+    const MutexLock lock(mutex_);
+    kept_[number] = std::move(file);
+  }
+  if (!waits) return;
+  if (auto placed = place(number, context); !placed) log::warning("{}", placed.error().to_string());
+  {
+    const MutexLock lock(mutex_);
+    kicked_ = true;
+  }
+  changed_.notify_all();
+}
+
+Result<std::shared_ptr<Draft>> Publisher::opened(uint64_t number, const RequestContext& context) {
+  const auto kept = find(number);
+  if (!kept) return fail(Errc::not_found, "no kept draft {}", number);
+  if (kept->draft) return kept->draft;
+  auto draft = open_kept_draft(sources_.environment, sources_.reader, sources_.writer, *kept->at_rest, context);
+  if (!draft) return fail(as_io_error(std::move(draft).error()));
+  const MutexLock lock(mutex_);
+  const auto place = kept_.find(number);
+  if (place == kept_.end()) {
+    (*draft)->release();
+    return fail(Errc::not_found, "kept draft {} is gone", number);
+  }
+  place->second.draft = std::move(*draft);
+  return place->second.draft;
+}
+
+// Finds the file that the draft belongs to, and holds it.
+Result<void> Publisher::place(uint64_t number, const RequestContext& context) {
+  auto turn = opening_.take(context);
+  if (!turn) return fail(std::move(turn).error());
+  auto kept = find(number);
+  if (!kept || kept->node) return {};
+  auto directory = open_directory_(kept->identity.directory, context);
+  const bool is_gone = directory ? (*directory)->removed() : directory.error().code() == Errc::not_found;
+  if (is_gone) {
+    undecided(number, "its directory is gone");
+    return fail(Errc::not_found, "'{}': its directory is gone", kept->identity.path);
+  }
+  if (!directory) return fail(directory.error().in(kept->identity.path));
+  if (auto draft = opened(number, context); !draft) return fail(draft.error().in(kept->identity.path));
+  const FoundEntry found = find_entry(**directory, kept->identity.name, kept->identity.file.id);
+  const EntryPtr entry = found.entry ? found.entry : std::make_shared<const Entry>(kept->identity.file);
+  const DirectoryNodePtr parent = nodes_.hold_directory(*directory, {});
+  const FileNodePtr node = nodes_.hold_file({parent, found.name}, entry);
+  nodes_.open(*node, [&](const VersionPtr& version) {
+    return std::make_shared<FileBytes>(sources_, version, PageSink(),
+                                       [this, of = node.get()] { return identify(*of); });
+  });
+  {
+    const MutexLock lock(mutex_);
+    const auto place = kept_.find(number);
+    if (place != kept_.end()) {
+      place->second.node = node;
+      kept = place->second;
+    }
+  }
+  if (kept->node) {
+    show(*kept, entry);
+  } else {
+    nodes_.close(*node);
+  }
+  nodes_.release(node->id);
+  nodes_.release(parent->id);
+  return {};
+}
+
+// A program that saw the bytes before a restart sees them after it, unless the file has gone on meanwhile.
+void Publisher::show(const KeptFile& kept, const EntryPtr& entry) {
+  const KeptIdentity& identity = kept.identity;
+  const LateVersion late{identity.name, identity.file, nullptr, identity.base, identity.own};
+  if (!late.was_written_on(entry->current())) return;
+  if (const auto bytes = nodes_.view(*kept.node).bytes) {
+    bytes->adopt({kept.draft, entry->current(), identity.own, {identity.published, identity.session}, identity.mtime});
+  }
+}
+
+Result<void> Publisher::place_and_attempt(uint64_t number, const RequestContext& context) {
+  auto done = place(number, context);
+  auto kept = find(number);
+  if (!kept) return fail(Errc::not_found, "no kept draft {}", number);
+  if (done && kept->node) {
+    auto turn = turns_.acquire(kept->node->ino, context);
+    if (turn) kept = find(number);
+    if (turn && !kept) return {};
+    done = turn ? attempt_kept(*kept, Wins::over_its_base, context) : fail(std::move(turn).error());
+  }
+  if (!done) failed(*kept, done.error());
+  return done;
+}
+
+// With the file's turn. The stamp is the same each time, so that an attempt whose success nobody heard of is
+// recognised.
+Result<void> Publisher::attempt_kept(const KeptFile& kept, Wins wins, const RequestContext& context) {
+  auto content = kept.draft->seal(context);
+  if (!content) return fail(as_io_error(std::move(content).error()));
+  Version version{std::move(*content), {}, {}, {}, {}};
+  version.published = kept.identity.published;
+  version.session = kept.identity.session;
+  version.host = sources_.environment.options.host;
+  const FileView view = nodes_.view(*kept.node);
+  const bool is_shown = view.bytes && view.bytes->frozen() == kept.draft;
+  version.mtime = is_shown ? view.bytes->unpublished_mtime().value_or(kept.identity.mtime) : kept.identity.mtime;
+  auto entry = entries_.acquire(kept.node->ino, context);
+  if (!entry) return fail(std::move(entry).error());
+  const auto sealed = std::make_shared<const Version>(std::move(version));
+  auto done = wins == Wins::always ? commit(kept.node, sealed, context) : commit_late(kept, sealed, context);
+  if (!done) return done;
+  note_published(*kept.node, kept.draft, sealed);
+  tell_where(kept, sealed);
+  forget(kept.number);
+  return {};
+}
+
+Result<void> Publisher::commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context) {
+  const FileView view = nodes_.view(*kept.node);
+  if (view.unlinked) return fail_posix(ENOENT, "another file was renamed over it");
+  LateVersion late{view.place.name, *view.entry, version, kept.identity.base, kept.identity.own};
+  late.file.attributes.uid = kept.identity.file.attributes.uid;
+  late.file.versions.clear();
+  late.file.first_version = 1;
+  return view.place.parent->directory->commit(publish_late(std::move(late), sources_.environment.format.keep_versions),
+                                              context);
+}
+
+void Publisher::tell_where(const KeptFile& kept, const VersionPtr& version) const {
+  const FileView view = nodes_.view(*kept.node);
+  const FoundEntry found = find_entry(*view.place.parent->directory, view.place.name, kept.node->ino);
+  const VersionPtr current = found.entry ? found.entry->current() : nullptr;
+  if (current && stamp_of(*current) == stamp_of(*version)) {
+    log::info("'{}' is published after all", kept.identity.path);
+  } else {
+    log::warning("'{}' has gone on without what was kept of it: that is in its history now, behind what is current",
+                 kept.identity.path);
+  }
+}
+
+// Not found out in vain: a person decides, or the next attempt follows.
+void Publisher::failed(const KeptFile& kept, const Error& error) {
+  if (needs_a_person(error)) return undecided(kept.number, error.message());
+  const MutexLock lock(mutex_);
+  const auto place = kept_.find(kept.number);
+  if (place == kept_.end()) return;
+  place->second.error = error.to_string();
+  place->second.delay = std::clamp(place->second.delay * 2, delays_.first, delays_.most);
+  place->second.due = system_clock().steady_now() + place->second.delay;
+}
+
+// The mount shows what the store calls current again.
+void Publisher::undecided(uint64_t number, const std::string& why) {
+  {
+    const MutexLock lock(mutex_);
+    const auto kept = kept_.find(number);
+    if (kept == kept_.end()) return;
+    kept->second.state = KeptState::undecided;
+    kept->second.error = why;
+    kept->second.identity.error = why;
+  }
+  const auto kept = find(number);
+  if (!kept) return;
+  log::warning("'{}' stays kept as draft {} until somebody decides: {}", kept->identity.path, number, why);
+  if (!kept->node) return;
+  if (const auto bytes = nodes_.view(*kept->node).bytes) bytes->let_go(kept->draft);
+  describe(number);
+}
+
+Result<void> Publisher::publish_waiting(const RequestContext& context) {
+  Result<void> first;
+  for (const KeptFile& kept : this->kept()) {
+    if (kept.state != KeptState::waiting) continue;
+    auto done = place_and_attempt(kept.number, context);
+    const auto after = find(kept.number);
+    if (!done && after && after->state == KeptState::waiting && first) {
+      first = fail(done.error().in(fmt::format("publish '{}'", kept.identity.path)));
+    }
+  }
+  return first;
+}
+
+Result<void> Publisher::publish_kept(uint64_t number, const RequestContext& context) {
+  const auto kept = find(number);
+  if (!kept) return fail(Errc::not_found, "no kept draft {}", number);
+  if (kept->state == KeptState::other_store) {
+    return fail(Errc::invalid_argument, "'{}' {}: publish it there", kept->identity.path, kept->error);
+  }
+  return place_and_attempt(number, context);
+}
+
+Result<void> Publisher::discard_kept(uint64_t number) {
+  if (!find(number)) return fail(Errc::not_found, "no kept draft {}", number);
+  log::warning("kept draft {} is discarded, as asked", number);
+  forget(number);
+  return {};
+}
+
+Result<std::shared_ptr<Draft>> Publisher::open_kept(uint64_t number, const RequestContext& context) {
+  auto turn = opening_.take(context);
+  if (!turn) return fail(std::move(turn).error());
+  const auto kept = find(number);
+  if (kept && kept->state == KeptState::other_store && kept->at_rest->needs_base()) {
+    return fail(Errc::invalid_argument, "'{}' {}, and needs bytes of it: export it there", kept->identity.path,
+                kept->error);
+  }
+  return opened(number, context);
+}
+
+}  // namespace cairn
