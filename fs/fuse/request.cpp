@@ -27,7 +27,7 @@ Request::Request(fuse_req_t raw, const Subject& subject, Deadline deadline)
 
 Caller Request::caller() const {
   const fuse_ctx* context = fuse_req_ctx(raw_);
-  return {context->uid, context->gid};
+  return {context->uid, context->gid, static_cast<uint32_t>(context->pid)};
 }
 
 void Request::interrupted(fuse_req_t /*raw*/, void* self) {
