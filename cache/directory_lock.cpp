@@ -51,4 +51,6 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory, const st
   return DirectoryLock(std::move(*file));
 }
 
+bool DirectoryLock::is_removed() const { return was_removed(file_.get()); }
+
 }  // namespace cairn

@@ -17,6 +17,9 @@ class DirectoryLock {
   // N: …"), permission_denied, no_space, io.
   static Result<DirectoryLock> take(const std::string& directory, const std::string& shown_as);
 
+  // Somebody has removed the file, and with it what keeps others out: take it anew.
+  [[nodiscard]] bool is_removed() const;
+
  private:
   explicit DirectoryLock(UniqueFd file) : file_(std::move(file)) {}
 

@@ -96,6 +96,7 @@ class DiskStagingFile final : public StagingFile {
   // The bytes first: a description must never be found without them.
   Result<void> keep(std::string_view description) override {
     const MutexLock lock(keeping_);
+    if (was_removed(data_.get())) return fail(Errc::io, "somebody has removed '{}'", path(kDataSuffix));
     if (::fsync(data_.get()) != 0) {
       return fail(error_from_errno(errno, fmt::format("fsync '{}'", path(kDataSuffix))));
     }
@@ -191,7 +192,19 @@ Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string
   return area;
 }
 
+Result<void> DiskStagingArea::restore_directory() {
+  const MutexLock lock(lock_mutex_);
+  if (!lock_.is_removed()) return {};
+  log::warning("somebody has emptied '{}': what is staged there can be published, but not kept", directory_);
+  if (auto made = make_directories(directory_); !made) return made;
+  auto taken = DirectoryLock::take(directory_, directory_);
+  if (!taken) return fail(std::move(taken).error());
+  lock_ = std::move(*taken);
+  return {};
+}
+
 Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
+  if (auto restored = restore_directory(); !restored) return fail(restored.error().in("create staging file"));
   const uint64_t number = next_++;
   std::string stem = fmt::format("{}/{}", directory_, number);
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);

@@ -13,6 +13,9 @@ namespace cairn {
 // and once kept `<n>.kept` its description, both with a checksum. A `.data` without either was never promised to
 // anybody. May share `path` with an LmdbBlockCache.
 //
+// A directory that somebody empties is made anew by the next create(); what was staged there goes on without a name,
+// and can be published but not kept.
+//
 // Thread-safety: all methods may be called from any thread.
 // Ownership: staging files may outlive their area, but then no longer its lock.
 // Durability: after keep() returned, the bytes and the description survive power loss.
@@ -27,11 +30,13 @@ class DiskStagingArea final : public StagingArea {
   Result<std::vector<KeptStagingFile>> take_kept() override;
 
  private:
+  Result<void> restore_directory();
   DiskStagingArea(std::string directory, DirectoryLock lock, uint64_t first_free, std::vector<uint64_t> found)
       : directory_(std::move(directory)), lock_(std::move(lock)), next_(first_free), found_(std::move(found)) {}
 
   const std::string directory_;
-  const DirectoryLock lock_;
+  Mutex lock_mutex_;
+  DirectoryLock lock_ CAIRN_GUARDED_BY(lock_mutex_);
   std::atomic<uint64_t> next_;  // the number of the next staging file: above every one found at open
   Mutex found_mutex_;
   std::vector<uint64_t> found_ CAIRN_GUARDED_BY(found_mutex_);  // what earlier processes left

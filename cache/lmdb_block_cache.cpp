@@ -23,7 +23,8 @@ constexpr uint64_t kUsualChunkBytes = 4 << 20;
 constexpr int kAttempts = 3;  // of storing a batch that finds no room: freed pages can be used two transactions later
 constexpr auto kPause = std::chrono::seconds(10);
 constexpr auto kGrowAgainAfter = std::chrono::seconds(60);
-constexpr auto kSaveOrderEvery = std::chrono::minutes(5);
+constexpr auto kLookEvery = std::chrono::seconds(10);  // whether somebody has removed the files
+constexpr int kLooksBetweenSaves = 30;                 // of the order of use
 
 uint64_t batch_bytes_for(uint64_t capacity_bytes) {
   return std::clamp<uint64_t>(capacity_bytes / 64, 1 << 20, kLargestBatchBytes);
@@ -180,20 +181,28 @@ void LmdbBlockCache::clear() {
 bool LmdbBlockCache::has_work() const { return ledger_.has_queued() || damaged_ || clears_done_ < clears_wanted_; }
 
 void LmdbBlockCache::run() {
+  int looks = 0;
   MutexLock lock(mutex_);
   while (true) {
     const bool woken =
-        work_.wait_for(lock, {}, kSaveOrderEvery, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || has_work(); });
+        work_.wait_for(lock, {}, kLookEvery, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || has_work(); });
     if (stopping_ && !has_work()) return;
     lock.unlock();
-    woken ? work() : save_order_of_use();
+    notice_removal();
+    if (woken) work();
+    if (!woken && ++looks % kLooksBetweenSaves == 0) save_order_of_use();
     lock.lock();
     progress_.notify_all();
   }
 }
 
-// A clear() that arrives in the middle has raised clears_wanted_ past `clears`, and is done in the next round. Chunks
-// that were put before it may be stored first, and go then.
+// Until the file is closed its room on the disk is not given back.
+void LmdbBlockCache::notice_removal() {
+  if (table_ == nullptr || !table_->is_removed()) return;
+  log::warning("cache '{}': somebody has removed its files; it starts over empty", directory_);
+  replace_table(true);
+}
+
 void LmdbBlockCache::work() {
   uint64_t clears = 0;
   bool start_over = false;
@@ -226,6 +235,7 @@ void LmdbBlockCache::store_next_batch() {
     outcome = store(batch);
   }
   const bool stored = outcome == WriteOutcome::done;
+  if (stored) complaint_.clear();
   MutexLock lock(mutex_);
   ledger_.finish(batch, stored);
   if (stored) return;
@@ -294,7 +304,7 @@ void LmdbBlockCache::stop_growing() {
 void LmdbBlockCache::pause_puts() {
   dropped_ += ledger_.forget_queued();
   paused_until_ = options_.clock->steady_now() + kPause;
-  log::warning("cache: the disk takes no more; nothing new is cached for a while");
+  complain("the disk takes no more; nothing new is cached until it does");
 }
 
 // --- The table's life ---
@@ -308,11 +318,26 @@ void LmdbBlockCache::open_table() {
     opened = try_open_table();
   }
   if (opened) return;
-  log::error("cache '{}' cannot be used for now: {}", directory_, opened.error().to_string());
+  complain("cannot be used for now: " + opened.error().to_string());
   forget_table();
 }
 
+// What lasts is said once.
+void LmdbBlockCache::complain(const std::string& about) {
+  if (std::exchange(complaint_, about) != about) log::error("cache '{}': {}", directory_, about);
+}
+
+Result<void> LmdbBlockCache::restore_directory() {
+  if (!lock_.is_removed()) return {};
+  if (auto made = make_directories(directory_); !made) return made;
+  auto lock = DirectoryLock::take(directory_, options_.path);
+  if (!lock) return fail(std::move(lock).error());
+  lock_ = std::move(*lock);
+  return {};
+}
+
 Result<void> LmdbBlockCache::try_open_table() {
+  if (auto restored = restore_directory(); !restored) return restored;
   auto table = LmdbBlockTable::open(directory_, options_.capacity_bytes);
   if (!table) return fail(std::move(table).error());
   auto chunks = (*table)->list();

@@ -21,7 +21,8 @@ namespace cairn {
 //
 // Chunks wait in a bounded queue, from which they are read as well, for one writer thread; it stores them in batches
 // and evicts the least recently used. What the disk refuses is dropped: the cache then makes do with the size its file
-// has, and takes no chunks for a while when even that fails.
+// has, and takes no chunks for a while when even that fails. A disk that fails, and files that somebody removes from
+// under it, cost their chunks and nothing else: the table is begun anew as soon as the disk allows.
 //
 // Thread-safety: all methods may be called from any thread at once. Reads never wait for a write.
 // Ownership: open it after fork(); one process at a time (flock). The destructor stores what is queued.
@@ -70,6 +71,9 @@ class LmdbBlockCache final : public BlockCache {
   void stop_growing();
   void pause_puts() CAIRN_REQUIRES(mutex_);
 
+  void notice_removal();
+  Result<void> restore_directory();
+  void complain(const std::string& about);
   void open_table();
   Result<void> try_open_table();
   Result<void> shrink_to_capacity();
@@ -81,8 +85,9 @@ class LmdbBlockCache final : public BlockCache {
 
   const Options options_;
   const std::string directory_;
-  const DirectoryLock lock_;
+  DirectoryLock lock_;  // the writer's
   const uint64_t batch_bytes_;
+  std::string complaint_;  // the writer's: what was logged last, and lasts
 
   // Held shared to use the table, alone to replace it. mutex_ may be taken while holding it, not the other way round.
   // The writer thread, which is the only one to replace the table, uses it without; so the compiler cannot check this.

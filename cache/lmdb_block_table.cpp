@@ -128,9 +128,16 @@ LmdbBlockTable::WriteOutcome write_outcome(int code) {
 
 }  // namespace
 
-void LmdbBlockTable::EnvironmentCloser::operator()(MDB_env* environment) const { mdb_env_close(environment); }
+void LmdbBlockTable::EnvironmentCloser::operator()(MDB_env* environment) const {
+  (void)survives_bus_error([environment] { mdb_env_close(environment); });
+}
 
-LmdbBlockTable::~LmdbBlockTable() = default;
+// What LMDB was in the middle of cannot be ended.
+LmdbBlockTable::~LmdbBlockTable() {
+  const bool is_broken = readers_ != nullptr && readers_->broken();
+  readers_.reset();
+  if (is_broken) (void)environment_.release();
+}
 
 Result<std::unique_ptr<LmdbBlockTable>> LmdbBlockTable::open(const std::string& directory, uint64_t map_bytes) {
   if (auto sound = check_lmdb_structure(directory + "/data.mdb", kIdBytes + 4); !sound) {
@@ -164,24 +171,30 @@ Result<void> LmdbBlockTable::start(uint64_t map_bytes) {
 
 // A new file gets our layout's version; any other must have it.
 Result<void> LmdbBlockTable::check_layout() {
-  MDB_txn* transaction = nullptr;
-  int code = mdb_txn_begin(environment_.get(), nullptr, 0, &transaction);
-  if (code != 0) return fail(error_from_lmdb(code, "begin"));
   BlockKey layout = layout_key();
   std::string version = layout_version();
   MDB_val key = layout.val();
   MDB_val value{version.size(), version.data()};
-  MDB_stat stat{};
-  code = mdb_dbi_open(transaction, nullptr, 0, &tree_);
-  if (code == 0) code = mdb_stat(transaction, tree_, &stat);
-  if (code == 0)
-    code =
-        stat.ms_entries == 0 ? mdb_put(transaction, tree_, &key, &value, 0) : mdb_get(transaction, tree_, &key, &value);
-  const bool is_ours = code == 0 && as_text(view(value)) == version;
-  if (code == 0) {
-    code = mdb_txn_commit(transaction);
-  } else {
+  bool is_ours = false;
+  const auto look = [&] {
+    MDB_txn* transaction = nullptr;
+    MDB_stat stat{};
+    int code = mdb_txn_begin(environment_.get(), nullptr, 0, &transaction);
+    if (code != 0) return code;
+    code = mdb_dbi_open(transaction, nullptr, 0, &tree_);
+    if (code == 0) code = mdb_stat(transaction, tree_, &stat);
+    const bool is_new = code == 0 && stat.ms_entries == 0;
+    if (is_new) code = mdb_put(transaction, tree_, &key, &value, 0);
+    if (code == 0 && !is_new) code = mdb_get(transaction, tree_, &key, &value);
+    is_ours = code == 0 && as_text(view(value)) == version;
+    if (code == 0) return mdb_txn_commit(transaction);
     mdb_txn_abort(transaction);
+    return code;
+  };
+  int code = 0;
+  if (!survives_bus_error([&] { code = look(); })) {
+    (void)environment_.release();
+    return fail(Errc::io, "the disk does not give a page of '{}'", directory_);
   }
   if (code != 0 && code != MDB_NOTFOUND) return fail(error_from_lmdb(code, "read layout"));
   if (!is_ours) return fail(Errc::corrupt, "another layout than '{}'", version);
@@ -195,13 +208,16 @@ Result<void> LmdbBlockTable::find_map() {
   BlockKey layout = layout_key();
   MDB_val key = layout.val();
   MDB_val value;
-  if (const int code = mdb_cursor_get(reader->cursor(), &key, &value, MDB_SET_KEY); code != 0) {
-    return fail(error_from_lmdb(code, "find layout"));
-  }
-  const auto address = reinterpret_cast<uintptr_t>(key.mv_data);
-  const auto* page = static_cast<const std::byte*>(key.mv_data) - address % page_bytes();
+  const std::byte* page = nullptr;
   lmdb::PageHeader header;
-  std::memcpy(&header, page, sizeof header);
+  const int code = readers_->guarded([&] {
+    const int found = mdb_cursor_get(reader->cursor(), &key, &value, MDB_SET_KEY);
+    if (found != 0) return found;
+    page = static_cast<const std::byte*>(key.mv_data) - reinterpret_cast<uintptr_t>(key.mv_data) % page_bytes();
+    std::memcpy(&header, page, sizeof header);
+    return 0;
+  });
+  if (code != 0) return fail(error_from_lmdb(code, "find layout"));
   MDB_envinfo info{};
   mdb_env_info(environment_.get(), &info);
   map_ = {page - header.page_number * page_bytes(), info.me_mapsize};
@@ -213,10 +229,21 @@ Result<std::vector<CachedChunk>> LmdbBlockTable::list() const {
   if (!reader) return fail(std::move(reader).error());
   std::vector<CachedChunk> chunks;
   const BlockKey layout = layout_key();
-  MDB_val key;
+  BlockKey found = layout;
+  MDB_val key{found.bytes.size(), found.bytes.data()};  // a copy: the map is looked at under guard only
   MDB_val value;
-  int code = mdb_cursor_get(reader->cursor(), &key, &value, MDB_FIRST);
-  for (; code == 0; code = mdb_cursor_get(reader->cursor(), &key, &value, MDB_NEXT)) {
+  const auto go_to = [&](MDB_cursor_op where) {
+    return readers_->guarded([&] {
+      MDB_val there;
+      const int code = mdb_cursor_get(reader->cursor(), &there, &value, where);
+      if (code != 0) return code;
+      if (there.mv_size != key.mv_size) return MDB_CORRUPTED;
+      std::memcpy(key.mv_data, there.mv_data, there.mv_size);
+      return 0;
+    });
+  };
+  int code = go_to(MDB_FIRST);
+  for (; code == 0; code = go_to(MDB_NEXT)) {
     if (std::memcmp(key.mv_data, layout.bytes.data(), layout.bytes.size()) == 0) continue;
     if (chunks.empty() || !has_id(key, chunks.back().id)) {
       std::memcpy(chunks.emplace_back().id.bytes.data(), key.mv_data, kIdBytes);
@@ -255,7 +282,7 @@ LmdbBlockTable::ReadOutcome LmdbBlockTable::read_block(MDB_cursor* cursor, const
   BlockKey block_key(block.id, block.number);
   MDB_val key = block_key.val();
   MDB_val value;
-  const int code = mdb_cursor_get(cursor, &key, &value, MDB_SET);
+  const int code = readers_->guarded([&] { return mdb_cursor_get(cursor, &key, &value, MDB_SET); });
   if (code == MDB_NOTFOUND) return ReadOutcome::missing;
   if (code != 0) return ReadOutcome::damaged;
   if (value.mv_size != kChecksumBytes + block.size_bytes) return ReadOutcome::corrupt;
@@ -275,13 +302,17 @@ LmdbBlockTable::ReadOutcome LmdbBlockTable::load_block(uint64_t file_offset, con
 }
 
 LmdbBlockTable::WriteOutcome LmdbBlockTable::write(std::span<const ChunkId> removed, std::span<const NewChunk> added) {
+  return write_outcome(readers_->guarded([&] { return write_once(removed, added); }));
+}
+
+int LmdbBlockTable::write_once(std::span<const ChunkId> removed, std::span<const NewChunk> added) {
   MDB_txn* transaction = nullptr;
   int code = mdb_txn_begin(environment_.get(), nullptr, 0, &transaction);
-  if (code != 0) return write_outcome(code);
+  if (code != 0) return code;
   code = apply(transaction, removed, added);
-  if (code == 0) return write_outcome(mdb_txn_commit(transaction));
+  if (code == 0) return mdb_txn_commit(transaction);
   mdb_txn_abort(transaction);
-  return write_outcome(code);
+  return code;
 }
 
 int LmdbBlockTable::apply(MDB_txn* transaction, std::span<const ChunkId> removed, std::span<const NewChunk> added) {
@@ -338,7 +369,7 @@ Result<void> LmdbBlockTable::compact() {
   const std::string copy_path = directory_ + "/data.mdb.tmp";
   auto copy = open_file(copy_path, O_RDWR | O_CREAT | O_TRUNC);
   if (!copy) return fail(std::move(copy).error());
-  int code = mdb_env_copyfd2(environment_.get(), copy->get(), MDB_CP_COMPACT);
+  int code = readers_->guarded([&] { return mdb_env_copyfd2(environment_.get(), copy->get(), MDB_CP_COMPACT); });
   if (code == 0 && ::fsync(copy->get()) != 0) code = errno;
   if (code == 0 && ::rename(copy_path.c_str(), (directory_ + "/data.mdb").c_str()) != 0) code = errno;
   if (code == 0) return {};
@@ -350,6 +381,8 @@ uint64_t LmdbBlockTable::file_bytes() const {
   struct stat status {};
   return ::fstat(fd_, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
 }
+
+bool LmdbBlockTable::is_removed() const { return was_removed(fd_); }
 
 uint64_t LmdbBlockTable::footprint_bytes(uint64_t chunk_bytes) {
   constexpr uint64_t kNodeBytes = 96;  // of a tree page that is two thirds full

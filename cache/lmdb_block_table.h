@@ -25,7 +25,8 @@ namespace cairn {
 //
 // kBlockBytes is chosen so that a value fills its overflow pages exactly; docs/decisions/0005-cache-block-size.md has
 // the figures. Reads go through pread(2), not through LMDB's map: a bad disk is then an error and not a SIGBUS, and the
-// daemon's resident memory does not grow with the cache.
+// daemon's resident memory does not grow with the cache. The tree LMDB reads through its map, and a page of it that the
+// disk does not give makes the table `damaged`; its environment is then left behind unclosed.
 //
 // Thread-safety: read() from any number of threads; write() and the rest from one thread at a time, readers allowed.
 // Durability: a write() that is done survives the process; the order of writes survives power loss (its last may not).
@@ -73,6 +74,8 @@ class LmdbBlockTable {
   Result<void> compact();
 
   [[nodiscard]] uint64_t file_bytes() const;
+  // Somebody has removed the file: its room on the disk comes back when the table goes.
+  [[nodiscard]] bool is_removed() const;
 
   // What a chunk takes of the file: its pages, and its share of the tree's.
   static uint64_t footprint_bytes(uint64_t chunk_bytes);
@@ -95,6 +98,7 @@ class LmdbBlockTable {
   ReadOutcome read_block(MDB_cursor* cursor, const BlockRef& block, uint64_t skip, MutableByteView out) const;
   // Fills `out`, which has the size of the whole block.
   ReadOutcome load_block(uint64_t file_offset, const BlockRef& block, MutableByteView out) const;
+  int write_once(std::span<const ChunkId> removed, std::span<const NewChunk> added);
   int apply(MDB_txn* transaction, std::span<const ChunkId> removed, std::span<const NewChunk> added);
   int remove_chunk(MDB_cursor* cursor, const ChunkId& id) const;
   [[nodiscard]] bool is_safe_to_free(const MDB_val& value) const;

@@ -8,11 +8,16 @@
 
 namespace cairn {
 
+static_assert(LmdbReadPool::kBroken == MDB_PANIC);
+
 LmdbReadPool::~LmdbReadPool() {
   check(out_ == 0, "no read is running when its table goes");
   for (const Reader& reader : idle_) {
-    mdb_cursor_close(reader.cursor);
-    mdb_txn_abort(reader.transaction);
+    (void)guarded([&] {
+      mdb_cursor_close(reader.cursor);
+      mdb_txn_abort(reader.transaction);
+      return 0;
+    });
   }
 }
 
@@ -30,8 +35,10 @@ Result<LmdbReadPool::Lease> LmdbReadPool::begin() {
     }
     return Lease(this, *started);
   }
-  int code = mdb_txn_renew(reader.transaction);
-  if (code == 0) code = mdb_cursor_renew(reader.transaction, reader.cursor);
+  const int code = guarded([&] {
+    const int renewed = mdb_txn_renew(reader.transaction);
+    return renewed == 0 ? mdb_cursor_renew(reader.transaction, reader.cursor) : renewed;
+  });
   Lease lease(this, reader);
   if (code != 0) return fail(error_from_lmdb(code, "renew read transaction"));
   return lease;
@@ -49,7 +56,12 @@ LmdbReadPool::Reader LmdbReadPool::take_idle() {
 }
 
 void LmdbReadPool::give_back(Reader reader) {
-  if (reader.transaction != nullptr) mdb_txn_reset(reader.transaction);
+  if (reader.transaction != nullptr) {
+    (void)guarded([&] {
+      mdb_txn_reset(reader.transaction);
+      return 0;
+    });
+  }
   MutexLock lock(mutex_);
   --out_;
   if (reader.transaction != nullptr) idle_.push_back(reader);
@@ -58,11 +70,14 @@ void LmdbReadPool::give_back(Reader reader) {
 
 Result<LmdbReadPool::Reader> LmdbReadPool::start() {
   Reader reader;
-  int code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &reader.transaction);
+  int code = guarded([&] { return mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &reader.transaction); });
   if (code != 0) return fail(error_from_lmdb(code, "begin read transaction"));
-  code = mdb_cursor_open(reader.transaction, tree_, &reader.cursor);
+  code = guarded([&] {
+    const int opened = mdb_cursor_open(reader.transaction, tree_, &reader.cursor);
+    if (opened != 0) mdb_txn_abort(reader.transaction);
+    return opened;
+  });
   if (code == 0) return reader;
-  mdb_txn_abort(reader.transaction);
   return fail(error_from_lmdb(code, "open cursor"));
 }
 

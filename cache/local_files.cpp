@@ -50,6 +50,11 @@ Result<void> make_directories(const std::string& path) {
   return {};
 }
 
+bool was_removed(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && status.st_nlink == 0;
+}
+
 Result<void> sync_directory(const std::string& path) {
   auto directory = open_file(path, O_RDONLY | O_DIRECTORY);
   if (!directory) return fail(std::move(directory).error());

@@ -15,6 +15,9 @@ Result<UniqueFd> open_file(const std::string& path, int flags);
 // Creates `path` and its parents with mode 0700 as far as they are missing.
 Result<void> make_directories(const std::string& path);
 
+// The open file has no name any more: its room on the disk comes back with its last descriptor.
+bool was_removed(int fd);
+
 // Makes the names in a directory durable.
 Result<void> sync_directory(const std::string& path);
 

@@ -9,6 +9,7 @@
 #include "cli/config_file.h"
 #include "cli/mount_client.h"
 #include "cli/mount_options.h"
+#include "cli/remount.h"
 #include "cli/unmount.h"
 #include "daemon/background.h"
 #include "daemon/daemon.h"
@@ -78,7 +79,7 @@ void clear_dead_mount(const std::string& mountpoint, const Streams& streams) {
 // Symbolic links resolved, so that one mountpoint has one name. A mount that is there already is not touched: it may
 // hang.
 std::string resolved(const std::string& mountpoint, const Streams& streams) {
-  if (mount_at(cairnfs_mounts(streams.host), mountpoint)) return mountpoint;
+  if (mountpoint.starts_with("/dev/fd/") || mount_at(cairnfs_mounts(streams.host), mountpoint)) return mountpoint;
   std::error_code unresolved;
   const std::filesystem::path canonical = std::filesystem::canonical(mountpoint, unresolved);
   return unresolved ? mountpoint : canonical.string();
@@ -95,6 +96,8 @@ Result<MountRequest> gather_request(const MountArguments& arguments, const Strea
                       .settings = std::move(*settings),
                       .kernel_options = std::move(options.kernel),
                       .allow_nonempty = options.nonempty,
+                      .follow_symlinks = options.follow_symlinks,
+                      .ownership = options.ownership,
                       .foreground = arguments.foreground};
 }
 
@@ -169,7 +172,24 @@ Result<int> mount_in_background(const MountRequest& request, const Streams& stre
   return fail(Errc::deadline_exceeded, "the mount did not answer within {}", human_duration(timeout));
 }
 
+// Whether -o asks for a change of a mount that is there; it is then made.
+Result<bool> remount_if_asked(const MountArguments& arguments, const Streams& streams) {
+  Settings passed_over;
+  MountOptions options;
+  for (const std::string& text : arguments.options) {
+    const Result<void> applied = apply_mount_options(text, passed_over, options);
+    if (!applied) return fail(applied.error());
+  }
+  if (!options.remount) return false;
+  const Result<void> done = remount(absolute_path(arguments.mountpoint, streams.host.directory), options, streams);
+  if (!done) return fail(done.error());
+  return true;
+}
+
 Result<int> mount(const MountArguments& arguments, const Streams& streams) {
+  const Result<bool> remounted = remount_if_asked(arguments, streams);
+  if (!remounted) return fail(remounted.error());
+  if (*remounted) return 0;
   const Result<MountRequest> request = gather_request(arguments, streams);
   if (!request) return fail(request.error());
   return request->foreground ? mount_in_front(*request, streams) : mount_in_background(*request, streams);
@@ -205,7 +225,9 @@ void add_mount(CLI::App& app, const Streams& streams, Action& chosen) {
   command->add_option("store", arguments->store, "Which: dir:PATH or s3://BUCKET/PREFIX")
       ->required()
       ->type_name("STORE");
-  command->add_option("mountpoint", arguments->mountpoint, "An empty directory")->required()->type_name("MOUNTPOINT");
+  command->add_option("mountpoint", arguments->mountpoint, "An empty directory, or /dev/fd/N")
+      ->required()
+      ->type_name("MOUNTPOINT");
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in front and log to the terminal; ^C unmounts");
   command->add_option("-o", arguments->options, "Mount options as in /etc/fstab, separated by commas; may be repeated")
       ->type_name("OPTIONS")

@@ -43,6 +43,13 @@ std::vector<std::string> words_of(const std::string& line) {
   return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
 }
 
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
 std::optional<std::string> link_target(const std::string& path) {
   std::array<char, PATH_MAX> target{};
   const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
@@ -60,8 +67,11 @@ std::vector<MountPoint> parse_mountinfo(std::string_view text) {
   for (std::string line; std::getline(lines, line);) {
     const std::vector<std::string> words = words_of(line);
     const auto dash = std::find(words.begin(), words.end(), "-");
-    if (words.size() < 5 || words.end() - dash < 3) continue;
-    mounts.push_back({unescape_octal(words[4]), *(dash + 1), unescape_octal(*(dash + 2)), words[2]});
+    if (words.size() < 6 || words.end() - dash < 3) continue;
+    std::vector<std::string> options = split_at_commas(words[5]);
+    if (words.end() - dash > 3) std::ranges::move(split_at_commas(*(dash + 3)), std::back_inserter(options));
+    mounts.push_back(
+        {unescape_octal(words[4]), *(dash + 1), unescape_octal(*(dash + 2)), words[2], std::move(options)});
   }
   return mounts;
 }

@@ -14,9 +14,10 @@ namespace cairn {
 // One line of /proc/self/mountinfo.
 struct MountPoint {
   std::string path;
-  std::string type;    // "fuse.cairnfs"
-  std::string source;  // the store's URL
-  std::string device;  // "0:52": major:minor, which also names the FUSE connection
+  std::string type;                    // "fuse.cairnfs"
+  std::string source;                  // the store's URL
+  std::string device;                  // "0:52": major:minor, which also names the FUSE connection
+  std::vector<std::string> options{};  // of the mount and of what is mounted: "rw", "nosuid"
 };
 
 inline constexpr std::string_view kMountType = "fuse.cairnfs";

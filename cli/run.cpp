@@ -1,9 +1,12 @@
 #include "cli/run.h"
 
 #include <CLI/Error.hpp>
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
+#include "base/units.h"
 #include "base/version.h"
 
 namespace cairn {
@@ -35,6 +38,19 @@ int explain_bad_usage(const CLI::App& app, const CLI::ParseError& error, const S
   return 2;
 }
 
+// CLI11 would only say that a command is missing.
+std::optional<std::string> unknown_command(const CLI::App& app, std::span<const std::string> args) {
+  if (args.empty() || args.front().starts_with('-')) return std::nullopt;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    known.push_back(command->get_name());
+  }
+  if (std::find(known.begin(), known.end(), args.front()) != known.end()) return std::nullopt;
+  const std::string meant = nearest(args.front(), known);
+  return fmt::format("there is no command '{}'{}", args.front(),
+                     meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant));
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_app(const Streams& streams, Action& chosen) {
@@ -50,6 +66,10 @@ std::unique_ptr<CLI::App> make_app(const Streams& streams, Action& chosen) {
 int run_cli(std::span<const std::string> args, const Streams& streams) {
   Action chosen;
   const std::unique_ptr<CLI::App> app = make_app(streams, chosen);
+  if (const auto complaint = unknown_command(*app, args)) {
+    streams.err << "cairnfs: " << *complaint << "\nTry `cairnfs --help`.\n";
+    return 2;
+  }
   try {
     app->parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 takes them from the back
   } catch (const CLI::Success& wanted) {

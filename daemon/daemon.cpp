@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "base/wait.h"
 #include "daemon/mount_service.h"
+#include "daemon/predecessor.h"
 
 namespace cairn {
 
@@ -167,6 +168,9 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
   // From here on the log is the plan's file: what goes wrong below must be found there.
   watcher.planned(*plan);
   log::configure(log_level(plan->store.settings), plan->log_file);
+  const auto free = await_predecessor(plan->control_socket, request.settings.mount_timeout,
+                                      [&watcher](const std::string& text) { watcher.notice(text); });
+  if (!free) return fail(logged(free.error()));
   const Result<std::unique_ptr<MountedStore>> store = MountedStore::open(std::move(plan->store));
   if (!store) return fail(logged(store.error()));
   // The socket before the mount: a command that finds the mount can ask its daemon, and a second daemon for the

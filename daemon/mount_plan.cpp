@@ -1,8 +1,11 @@
 #include "daemon/mount_plan.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 
@@ -68,6 +71,30 @@ Result<FoundStore> find_store(const MountRequest& request, const Notice& notice)
   return retry ? find_store_read_only(request, store.error(), notice) : std::move(store);
 }
 
+constexpr std::string_view kHandedOver = "/dev/fd/";
+
+// The descriptor of a mountpoint /dev/fd/N: a connection that somebody who may mount has made.
+std::optional<int> handed_over_at(const std::string& mountpoint) {
+  if (!mountpoint.starts_with(kHandedOver)) return std::nullopt;
+  int number = -1;
+  const char* end = mountpoint.data() + mountpoint.size();
+  const auto parsed = std::from_chars(mountpoint.data() + kHandedOver.size(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end || ::fcntl(number, F_GETFD) < 0) return std::nullopt;
+  return number;
+}
+
+std::string directory_of(const std::string& url) { return url.starts_with("dir:") ? url.substr(4) : std::string(); }
+
+// A daemon that needs its own mount to answer waits for itself.
+Result<void> check_outside(std::string_view what, const std::string& path, const std::string& mountpoint) {
+  std::error_code unresolved;
+  const std::string real = std::filesystem::weakly_canonical(path, unresolved).string();
+  if (unresolved || (real != mountpoint && !real.starts_with(mountpoint + "/"))) return {};
+  return fail(Errc::invalid_argument,
+              "{} {} is inside the mountpoint {}, where the mount would hide it from its own daemon", what, path,
+              mountpoint);
+}
+
 // Before this host's first write to a store: see prove_atomic_create.
 Result<void> prove_once(FoundStore& store, const Settings& settings, const std::string& cache_dir) {
   const std::string marker = cache_dir + "/proven-" + store.format.store_id;
@@ -83,6 +110,9 @@ Result<std::string> make_cache_directory(const MountRequest& request, const Foun
   const std::string path = request.settings.cache_dir.empty()
                                ? default_cache_directory(host, store.format.store_id, request.mountpoint)
                                : absolute_path(request.settings.cache_dir, host.directory);
+  if (auto outside = check_outside("the cache directory", path, request.mountpoint); !outside) {
+    return fail(outside.error());
+  }
   std::error_code made;
   const bool is_new = std::filesystem::create_directories(path, made);
   if (made) {
@@ -98,6 +128,7 @@ Result<std::string> choose_log_file(const MountRequest& request, const std::stri
   const std::string& wanted = request.settings.log_file;
   if (wanted.empty() && request.foreground) return std::string();
   const std::string path = wanted.empty() ? cache_dir + "/cairnfs.log" : absolute_path(wanted, host.directory);
+  if (auto outside = check_outside("the log file", path, request.mountpoint); !outside) return fail(outside.error());
   errno = 0;
   if (!std::ofstream(path, std::ios::app)) return fail(error_from_errno(errno == 0 ? EIO : errno, path).in("log.file"));
   return path;
@@ -112,6 +143,8 @@ FuseSession::Options session_options(const MountRequest& request, const FoundSto
   session.allow_nonempty = request.allow_nonempty;
   session.extra = request.kernel_options;
   session.work_slots = request.settings.fuse_threads;
+  session.follow_symlinks = request.follow_symlinks;
+  session.ownership = request.ownership;
   session.request_timeout = request.settings.timeout;
   session.patience.exiting = request.settings.timeout;
   return session;
@@ -120,10 +153,14 @@ FuseSession::Options session_options(const MountRequest& request, const FoundSto
 }  // namespace
 
 Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment& host, const Notice& notice) {
-  const Result<void> usable = check_mountpoint(request.mountpoint, request.allow_nonempty);
+  const std::optional<int> connection = handed_over_at(request.mountpoint);
+  const auto usable = connection ? Result<void>{} : check_mountpoint(request.mountpoint, request.allow_nonempty);
   if (!usable) return fail(usable.error());
   Result<FoundStore> store = find_store(request, notice);
   if (!store) return fail(store.error());
+  if (auto outside = check_outside("the store", directory_of(store->url), request.mountpoint); !outside) {
+    return fail(outside.error());
+  }
   const Result<std::string> cache_dir = make_cache_directory(request, *store, host);
   if (!cache_dir) return fail(cache_dir.error());
   if (const auto proven = prove_once(*store, request.settings, *cache_dir); !proven) {
@@ -136,10 +173,14 @@ Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment&
 
   MountPlan plan;
   plan.session = session_options(request, *store);
-  plan.control_socket = control_socket_path(host, request.mountpoint);
+  plan.session.connection = connection;
+  // Descriptors are numbered anew in each process.
+  plan.control_socket =
+      control_socket_path(host, connection ? fmt::format("{}-{}", request.mountpoint, ::getpid()) : request.mountpoint);
   plan.log_file = *log_file;
   plan.cache_dir = *cache_dir;
-  plan.store = {std::move(store->remote), std::move(store->format), *cache_dir, request.settings};
+  plan.store = {std::move(store->remote), std::move(store->format), *cache_dir, request.settings,
+                directory_of(plan.session.source)};
   plan.store.settings.read_only = store->read_only;
   return plan;
 }

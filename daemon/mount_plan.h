@@ -19,7 +19,9 @@ struct MountRequest {
   Settings settings;
   std::vector<std::string> kernel_options;  // "nodev", "nosuid"
   bool allow_nonempty = false;              // mount over a directory that has entries
-  bool foreground = false;                  // log to the terminal unless log.file says otherwise
+  bool follow_symlinks = true;
+  Ownership ownership{};
+  bool foreground = false;  // log to the terminal unless log.file says otherwise
 };
 
 // The store is open, all paths are absolute, and what the request left open is decided.

@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <set>
+
 #include "base/version.h"
 #include "daemon/history.h"
+#include "daemon/links.h"
 #include "daemon/status_json.h"
 #include "store/directories/path_lookup.h"
 #include "store/reading/cache_warmer.h"
@@ -32,7 +35,9 @@ Result<Json> MountService::handle(const Json& request, const ProgressFunction& p
     StoreEnvironment& environment = store_.environment();
     if (op == "status") return status();
     if (op == "log") {
-      return load_history(store_.control(), environment, request.at("path").get<std::string>(),
+      const auto path = resolved(request.at("path").get<std::string>(), true, stop);
+      if (!path) return fail(path.error());
+      return load_history(store_.control(), environment, *path,
                           RequestContext::within(environment.options.operation_timeout, Cause::demand, stop));
     }
     if (op == "prefetch") {
@@ -89,32 +94,56 @@ Result<Json> MountService::kept(const std::string& op, const Json& request, cons
   return Json::object();
 }
 
-Result<Json> MountService::prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
-                                    const std::stop_token& stop) {
+Result<std::string> MountService::resolved(const std::string& path, bool keeps_history, const std::stop_token& stop) {
+  const auto timeout = store_.environment().options.operation_timeout;
+  const EntryAt entry_at = [&](const std::string& at) {
+    return store_.control().entry_at(at, RequestContext::within(timeout, Cause::demand, stop));
+  };
+  return follow_links(entry_at, path, about_.mountpoint, keeps_history);
+}
+
+Result<MountService::Wanted> MountService::files_at(const std::vector<std::string>& paths,
+                                                    const std::stop_token& stop) {
   StoreEnvironment& environment = store_.environment();
   const OpenDirectory open = [&](EntryId id) {
     const auto timeout = environment.options.operation_timeout;
     return Directory::load(environment, id, RequestContext::within(timeout, Cause::prefetch, stop));
   };
-  std::vector<std::string> names;
-  std::vector<VersionPtr> versions;
-  for (const std::string& path : paths) {
-    auto files = files_below(open, path);
+  Wanted wanted;
+  std::set<std::string> seen;
+  std::vector<std::string> asked = paths;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const bool is_found = i >= paths.size();  // by the way, below another
+    const auto path = resolved(asked[i], false, stop);
+    if (!path && is_found) continue;
+    if (!path) return fail(path.error());
+    if (!seen.insert("/" + *path).second) continue;
+    auto files = files_below(open, *path, &asked);
+    if (!files && is_found && files.error().code() == Errc::not_found) continue;
     if (!files) return fail(files.error());
     for (NamedVersion& file : *files) {
-      names.push_back(std::move(file.path));
-      versions.push_back(std::move(file.version));
+      if (!seen.insert(file.path).second) continue;
+      wanted.names.push_back(std::move(file.path));
+      wanted.versions.push_back(std::move(file.version));
     }
   }
+  return wanted;
+}
+
+Result<Json> MountService::prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
+                                    const std::stop_token& stop) {
+  StoreEnvironment& environment = store_.environment();
+  auto wanted = files_at(paths, stop);
+  if (!wanted) return fail(wanted.error());
   const auto report =
       CacheWarmer(environment, store_.chunk_reader(), stop)
-          .run(std::move(versions), [&](const CacheWarmer::Counts& now) { progress(counts_json(now)); });
+          .run(std::move(wanted->versions), [&](const CacheWarmer::Counts& now) { progress(counts_json(now)); });
   if (!report) return fail(report.error());
   Json result = counts_json(report->counts);
   result["cache_capacity_bytes"] = environment.cache.stats().capacity_bytes;
   result["failed"] = Json::array();
   for (const CacheWarmer::Failure& failure : report->failures) {
-    result["failed"].push_back({{"path", "/" + names[failure.file]}, {"error", failure.error}});
+    result["failed"].push_back({{"path", "/" + wanted->names[failure.file]}, {"error", failure.error}});
   }
   return result;
 }

@@ -13,9 +13,9 @@ namespace cairn {
 
 // {"op": "status"}                    what `cairnfs status --json` prints
 // {"op": "log", "path": "a/b"}        load_history()
-// {"op": "prefetch", "paths": […]}    brings all files there and below into the cache: {"files", "bytes",
-// "present_bytes",
-//                                     "fetched_bytes", "cache_capacity_bytes", "failed": [{"path", "error"}…]}
+// {"op": "prefetch", "paths": […]}    brings all files there and below, and what links there lead to, into the cache:
+//                                     {"files", "bytes", "present_bytes", "fetched_bytes", "cache_capacity_bytes",
+//                                     "failed": [{"path", "error"}…]}
 // {"op": "kept_list"}                 {"kept": […]}: what status calls "unpublished"
 // {"op": "kept_export", "number": 7, "path": "/new/file"}, {"op": "kept_publish", "number": 7},
 // {"op": "kept_discard", "number": 7} {}
@@ -45,6 +45,14 @@ class MountService {
   Result<Json> kept(const std::string& op, const Json& request, const std::stop_token& stop);
   Result<Json> prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
                         const std::stop_token& stop);
+  struct Wanted {
+    std::vector<std::string> names;
+    std::vector<VersionPtr> versions;
+  };
+  // Each file once, however many links lead to it; links that lead nowhere in this mount count only if they were named.
+  Result<Wanted> files_at(const std::vector<std::string>& paths, const std::stop_token& stop);
+  // With links followed (daemon/links.h).
+  Result<std::string> resolved(const std::string& path, bool keeps_history, const std::stop_token& stop);
   Result<Json> await_end(const ProgressFunction& progress, const std::stop_token& stop);
 
   MountedStore& store_;

@@ -11,6 +11,7 @@
 #include "cache/disk_staging_area.h"
 #include "cache/lmdb_block_cache.h"
 #include "cache/no_block_cache.h"
+#include "daemon/disk_space.h"
 
 namespace cairn {
 
@@ -70,6 +71,9 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   store->io_ = std::make_unique<Executor>("io", settings.io_threads);
   const Result<void> started = store->start(std::move(options.format), settings);
   if (!started) return fail(started.error());
+  std::vector<std::string> disks{options.cache_dir};
+  if (!options.store_dir.empty()) disks.push_back(options.store_dir);
+  store->control().set_space_source([space = DiskSpace(std::move(disks))] { return space.now(); });
   return store;
 }
 

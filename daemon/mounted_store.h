@@ -27,6 +27,7 @@ class MountedStore {
     StoreFormat format;     // of the store behind it
     std::string cache_dir;  // exists; this process's own
     Settings settings;
+    std::string store_dir{};  // of a `dir:` store; "": it is elsewhere
   };
   // Failures: those of the parts; conflict: another process has the cache directory.
   static Result<std::unique_ptr<MountedStore>> open(Options options);

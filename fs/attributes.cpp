@@ -73,7 +73,7 @@ Result<void> StoreFileSystem::set_size(const NodePtr& node, const SetAttributes&
 // truncate(2): as if opened, truncated and closed; but where others are writing, their close publishes.
 Result<void> StoreFileSystem::truncate_unopened(const FileNodePtr& node, const SetAttributes& wanted,
                                                 const RequestContext& context) {
-  if (auto current = check_current(*node, context); !current) return current;
+  if (auto current = check_current(*node, wanted.thread, context); !current) return current;
   const auto bytes = open_bytes(*node);
   const bool others_write = bytes->unpublished() && !bytes->frozen();
   const uint64_t session = environment_.random.next_u64();

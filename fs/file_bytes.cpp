@@ -262,9 +262,28 @@ Result<uint64_t> FileBytes::seek(uint64_t offset, int whence, const RequestConte
   return *found;
 }
 
+bool FileBytes::grow(const VersionPtr& version) {
+  std::shared_ptr<FileReader> before;
+  {
+    MutexLock lock(mutex_);
+    if (draft_ || writers_ > 0) return false;
+    shown_bytes_ = base_ ? base_->size_bytes : 0;
+    base_ = version;
+    before = std::exchange(reader_, nullptr);
+  }
+  if (before) before->set_page_sink(nullptr);
+  return true;
+}
+
+void FileBytes::show_growth() {
+  MutexLock lock(mutex_);
+  shown_bytes_.reset();
+}
+
 uint64_t FileBytes::size_bytes() const {
   MutexLock lock(mutex_);
   if (draft_) return draft_->size_bytes();
+  if (shown_bytes_) return *shown_bytes_;
   return base_ ? base_->size_bytes : 0;
 }
 

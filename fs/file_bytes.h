@@ -60,6 +60,11 @@ class FileBytes {
   // SEEK_DATA and SEEK_HOLE.
   Result<uint64_t> seek(uint64_t offset, int whence, const RequestContext& context);
 
+  // `version`, which another host has published, is the one that is shown here with bytes appended. False: somebody
+  // writes, and nothing has changed. The size stays what it was until show_growth().
+  bool grow(const VersionPtr& version);
+  void show_growth();
+
   [[nodiscard]] uint64_t size_bytes() const;
   // An upper bound of the bytes that are no holes.
   [[nodiscard]] uint64_t data_bytes() const;
@@ -146,6 +151,7 @@ class FileBytes {
   uint64_t base_draft_ CAIRN_GUARDED_BY(mutex_) = 0;              // the number of the draft that base_ was; 0: of none
   std::optional<StoredContent> sealed_ CAIRN_GUARDED_BY(mutex_);  // durable, and no commit names it yet
   std::optional<Nanos> mtime_ CAIRN_GUARDED_BY(mutex_);           // of the unpublished bytes
+  std::optional<uint64_t> shown_bytes_ CAIRN_GUARDED_BY(mutex_);  // the size, between grow() and show_growth()
   size_t writers_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t last_session_ CAIRN_GUARDED_BY(mutex_) = 0;
 };

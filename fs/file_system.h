@@ -46,6 +46,7 @@ struct OpenReply {
 struct Caller {
   uint32_t uid = 0;
   uint32_t gid = 0;
+  uint32_t thread = 0;  // its number as the daemon sees it; 0: in a namespace that the daemon cannot see into
 };
 
 struct SetAttributes {
@@ -53,6 +54,7 @@ struct SetAttributes {
   std::optional<uint64_t> size_bytes{};
   std::optional<Nanos> mtime{};
   std::optional<HandleId> handle{};  // ftruncate: the open file it came through
+  uint32_t thread = 0;               // Caller::thread
 };
 
 struct DirectoryEntry {
@@ -96,8 +98,8 @@ class FileSystem {
                               RenameMode mode, const RequestContext& context) = 0;
 
   // `flags` as open(2)'s. ESTALE if another host has published a newer version than the node stands for: the kernel
-  // then looks the name up again.
-  virtual Result<OpenReply> open_file(NodeId node, int flags, const RequestContext& context) = 0;
+  // then looks the name up again. It does so once, so nobody gets ESTALE twice: whoever insists gets what the node has.
+  virtual Result<OpenReply> open_file(NodeId node, int flags, const Caller& caller, const RequestContext& context) = 0;
   // With O_EXCL: EEXIST decided by the store, for all hosts. Without, and the name taken: opens what is there.
   virtual Result<std::pair<NodeReply, OpenReply>> create(NodeId parent, const std::string& name, uint32_t mode,
                                                          int flags, const Caller& caller,

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/request_context.h"
+#include "fs/file_system.h"
 #include "fs/node_id.h"
 #include "store/format/entry.h"
 
@@ -54,8 +55,18 @@ class FileSystemControl {
   using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
 
-  // For the control socket: the entry at a path below the root, or the remains of a deleted one, as this host sees it,
-  // with its pending changes. Follows no symlinks.
+  // Told before a node shows another version than before (docs/semantics.md, "No tearing"): its attributes, and its
+  // pages from `from` on, must be gone from whoever keeps them once the call returns. nullptr: nobody keeps any. Set
+  // once, before requests.
+  using NodeChangeSink = std::function<void(NodeId node, uint64_t from)>;
+  virtual void set_change_sink(NodeChangeSink sink) = 0;
+
+  // What statfs answers; nullptr: room for whatever a program asks for before it writes. Set once, before requests.
+  using SpaceSource = std::function<FileSystemStatfs()>;
+  virtual void set_space_source(SpaceSource source) = 0;
+
+  // For the control socket: the entry at a path below the root, or what is left of a deleted one, as this host sees it,
+  // with what it has not committed yet. Follows no symlinks.
   virtual Result<Entry> entry_at(const std::string& path, const RequestContext& context) = 0;
 
   // Publishes every dirty draft and pending change, as far as `context` allows; keeps the rest for the next mount.

@@ -15,15 +15,23 @@ bool is_writable(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags &
 
 }  // namespace
 
-// The node still shows the version that is current in the store, or newer bytes of this host. ESTALE makes the kernel
-// look the name up again.
-Result<void> StoreFileSystem::check_current(FileNode& node, const RequestContext& context) {
-  auto view = fresh_view(node, context);
-  if (!view) return fail(std::move(view).error());
-  if (node.old_version || view->unlinked || (view->bytes && view->bytes->unpublished())) return {};
-  const EntryPtr entry = view->place.parent->directory->find(view->place.name);
-  if (entry && entry->id == node.ino && same_bytes(entry->current(), view->version)) return {};
-  return fail_posix(ESTALE, "'{}' is another version by now", view->place.name);
+// The node shows what the store calls current, or newer bytes of this host, or can be made to. If not, ESTALE makes the
+// kernel look again, once: who comes back gets what the node has, which was current when they began, or is the version
+// that others here have open.
+Result<void> StoreFileSystem::check_current(FileNode& node, uint32_t thread, const RequestContext& context) {
+  if (auto fresh = fresh_view(node, context); !fresh) return fail(std::move(fresh).error());
+  catch_up(node, context);
+  const FileView view = nodes_.view(node);
+  const auto is_current = [&] {
+    if (node.old_version || view.unlinked || (view.bytes && view.bytes->unpublished())) return true;
+    const EntryPtr entry = view.place.parent->directory->find(view.place.name);
+    return entry && entry->id == node.ino && same_bytes(entry->current(), view.version);
+  };
+  if (!is_current() && refusals_.refuse(thread, view.place)) {
+    return fail_posix(ESTALE, "'{}' is another version by now", view.place.name);
+  }
+  refusals_.served(thread);
+  return {};
 }
 
 std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node) {
@@ -40,7 +48,8 @@ PageSink StoreFileSystem::page_sink_for(NodeId node) const {
   };
 }
 
-Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const RequestContext& context) {
+Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const Caller& caller,
+                                             const RequestContext& context) {
   auto node = file_node(id);
   if (!node) return fail(std::move(node).error());
   if ((*node)->kind == Kind::symlink) return fail_posix(ELOOP, "node {} is a symlink", id);
@@ -48,7 +57,7 @@ Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const Request
   if (is_writable(flags)) {
     if (auto writable = check_writable(**node); !writable) return fail(std::move(writable).error());
   }
-  if (auto current = check_current(**node, context); !current) return fail(std::move(current).error());
+  if (auto current = check_current(**node, caller.thread, context); !current) return fail(std::move(current).error());
   return open_node(*node, flags, environment_.random.next_u64(), context);
 }
 
@@ -76,6 +85,7 @@ Result<void> StoreFileSystem::prepare(OpenFile& file, int flags, const RequestCo
 
 void StoreFileSystem::close(OpenFile& file) {
   if (file.writable) file.bytes->remove_writer();
+  file.bytes.reset();  // the node's are the last
   nodes_.close(*file.node);
 }
 
@@ -97,7 +107,8 @@ Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, c
   if (exclusive && !is_new) return fail_posix(EEXIST, "'{}' exists", name);
   if (where->entry->kind == Kind::directory) return fail_posix(EISDIR, "'{}' is a directory", name);
   const FileNodePtr node = nodes_.hold_file(where->place, where->entry);
-  auto opened = is_new ? open_node(node, flags & ~O_TRUNC, session, context) : open_file(node->id, flags, context);
+  auto opened =
+      is_new ? open_node(node, flags & ~O_TRUNC, session, context) : open_file(node->id, flags, caller, context);
   if (!opened) {
     nodes_.release(node->id);
     return fail(std::move(opened).error());

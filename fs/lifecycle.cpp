@@ -51,8 +51,11 @@ Result<void> StoreFileSystem::recover(const RequestContext& context) {
 }
 
 Result<FileSystemStatfs> StoreFileSystem::statfs(const RequestContext& /*context*/) {
+  if (space_source_) return space_source_();
   return FileSystemStatfs{.total_bytes = kNominalBytes, .free_bytes = kNominalBytes};
 }
+
+void StoreFileSystem::set_space_source(SpaceSource source) { space_source_ = std::move(source); }
 
 void StoreFileSystem::set_page_sink(NodePageSink sink) { page_sink_ = std::move(sink); }
 

@@ -35,32 +35,38 @@ std::vector<DirectoryEntry> StoreFileSystem::list_directory(const DirectoryNode&
   return entries;
 }
 
-Result<std::vector<DirectoryEntry>> StoreFileSystem::entries_of(const Node& node, const RequestContext& context) const {
+Result<void> StoreFileSystem::freshen_listed(const Node& node, const RequestContext& context) const {
   if (const auto* versions = dynamic_cast<const VersionsNode*>(&node)) {
-    if (auto fresh = freshen(*versions->parent->directory, context); !fresh) return fail(std::move(fresh).error());
-    return list_versions_node(*versions);
+    return freshen(*versions->parent->directory, context);
   }
-  const auto& directory = static_cast<const DirectoryNode&>(node);
-  if (auto fresh = freshen(*directory.directory, context); !fresh) return fail(std::move(fresh).error());
-  return list_directory(directory);
+  return freshen(*static_cast<const DirectoryNode&>(node).directory, context);
+}
+
+Result<std::vector<DirectoryEntry>> StoreFileSystem::entries_of(const Node& node) const {
+  if (const auto* versions = dynamic_cast<const VersionsNode*>(&node)) return list_versions_node(*versions);
+  return list_directory(static_cast<const DirectoryNode&>(node));
 }
 
 Result<HandleId> StoreFileSystem::open_directory(NodeId id, const RequestContext& context) {
   auto node = nodes_.find(id);
   if (!node) return fail(std::move(node).error());
   if ((*node)->kind != Kind::directory) return fail_posix(ENOTDIR, "node {} is no directory", id);
-  auto entries = entries_of(**node, context);
-  if (!entries) return fail(std::move(entries).error());
+  if (auto fresh = freshen_listed(**node, context); !fresh) return fail(std::move(fresh).error());
   nodes_.hold(**node);
-  return listings_.add(std::make_shared<Listing>(*node, std::move(*entries)));
+  return listings_.add(std::make_shared<Listing>(*node));
 }
 
-Result<void> StoreFileSystem::rewind(Listing& listing, const RequestContext& context) const {
+Result<void> StoreFileSystem::rewind(Listing& listing, uint64_t offset, const RequestContext& context) const {
+  bool is_first = false;
   {
     const MutexLock lock(listing.mutex);
-    if (!std::exchange(listing.started, true)) return {};
+    is_first = !std::exchange(listing.started, true);
   }
-  auto entries = entries_of(*listing.node, context);
+  if (!is_first && offset != 0) return {};
+  if (!is_first) {
+    if (auto fresh = freshen_listed(*listing.node, context); !fresh) return fresh;
+  }
+  auto entries = entries_of(*listing.node);
   if (!entries) return fail(std::move(entries).error());
   const MutexLock lock(listing.mutex);
   listing.entries = std::move(*entries);
@@ -72,9 +78,7 @@ Result<void> StoreFileSystem::read_directory(HandleId handle, uint64_t offset, b
   auto found = listings_.find(handle);
   if (!found) return fail(std::move(found).error());
   Listing& listing = **found;
-  if (offset == 0) {
-    if (auto rewound = rewind(listing, context); !rewound) return rewound;
-  }
+  if (auto ready = rewind(listing, offset, context); !ready) return ready;
   const MutexLock lock(listing.mutex);
   const auto directory = plus ? std::dynamic_pointer_cast<DirectoryNode>(listing.node) : nullptr;
   for (uint64_t i = offset; i < listing.entries.size(); ++i) {

@@ -206,6 +206,7 @@ Result<NodeReply> StoreFileSystem::describe(const NodePtr& node, const RequestCo
   }
   auto& file = static_cast<FileNode&>(*node);
   if (auto fresh = fresh_view(file, context); !fresh) return fail(std::move(fresh).error());
+  catch_up(file, context);
   return describe_file(file);
 }
 

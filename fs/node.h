@@ -46,7 +46,8 @@ struct NodePlace {
   std::string name;
 };
 
-// Anything that is not a directory; for files, one published version and what this host writes on top of it.
+// Anything that is not a directory; for files, one published version and what this host writes on top of it. It moves
+// on to a newer one where nobody can tell (following.cpp).
 class FileNode final : public Node {
  public:
   FileNode(NodeId node_id, EntryPtr entry, bool is_old_version)
@@ -65,6 +66,10 @@ class FileNode final : public Node {
   VersionPtr version_;                // whose bytes this node shows, drafts apart; nullptr: none yet
   std::shared_ptr<FileBytes> bytes_;  // while open or unpublished
   size_t opens_ = 0;
+  size_t closing_ = 0;        // closed, but what read its bytes may still be at it
+  uint64_t opened_ = 0;       // how often, ever
+  bool growing_ = false;      // somebody finds out whether a newer version only appends
+  VersionPtr does_not_grow_;  // the last one that did not, or did and is shown
 };
 using FileNodePtr = std::shared_ptr<FileNode>;
 

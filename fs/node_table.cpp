@@ -197,6 +197,7 @@ std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make
   MutexLock lock(mutex_);
   ++node.holds_;
   ++node.opens_;
+  ++node.opened_;
   if (!node.bytes_) node.bytes_ = make(node.version_);
   return node.bytes_;
 }
@@ -209,11 +210,42 @@ void NodeTable::close(FileNode& node) {
     MutexLock lock(mutex_);
     check(node.opens_ > 0, "a node is closed as often as it was opened");
     if (--node.opens_ == 0) dropped = std::exchange(node.bytes_, nullptr);
+    ++node.closing_;
+  }
+  dropped.reset();  // with it ends what it still had on its way to the page cache
+  {
+    MutexLock lock(mutex_);
+    --node.closing_;
   }
   release(node.id);
 }
 
-// All nodes of the entry, also those that still show an older version: what they publish goes to the new place.
+std::optional<uint64_t> NodeTable::idle_since(const FileNode& node) const {
+  MutexLock lock(mutex_);
+  if (node.opens_ > 0 || node.closing_ > 0) return std::nullopt;
+  return node.opened_;
+}
+
+bool NodeTable::replace_idle(FileNode& node, VersionPtr version, uint64_t idle_since) {
+  MutexLock lock(mutex_);
+  if (node.opens_ > 0 || node.opened_ != idle_since) return false;
+  node.version_ = std::move(version);
+  return true;
+}
+
+bool NodeTable::begin_growth(FileNode& node, const VersionPtr& version) {
+  MutexLock lock(mutex_);
+  if (node.growing_ || (node.does_not_grow_ && same_bytes(node.does_not_grow_, version))) return false;
+  node.growing_ = true;
+  return true;
+}
+
+void NodeTable::end_growth(FileNode& node, VersionPtr known) {
+  MutexLock lock(mutex_);
+  node.growing_ = false;
+  node.does_not_grow_ = std::move(known);
+}
+
 std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place) {
   std::vector<NodePtr> gone;
   std::vector<FileNodePtr> files;

@@ -61,7 +61,16 @@ class NodeTable {
   std::shared_ptr<FileBytes> open(FileNode& node, const MakeBytes& make);
   void close(FileNode& node);
 
-  // This host has moved the entry to `place`, or has unlinked it. Answers with its file nodes.
+  // The number of opens so far of a node that nobody has open and whose bytes nobody reads any more; nullopt: somebody.
+  [[nodiscard]] std::optional<uint64_t> idle_since(const FileNode& node) const;
+  // The node shows `version` from now on, unless it has been opened since.
+  bool replace_idle(FileNode& node, VersionPtr version, uint64_t idle_since);
+  // Brackets finding out whether `version` is the node's with bytes appended, by one thread at a time and once for a
+  // version; `known` nullptr: it could not be found out.
+  bool begin_growth(FileNode& node, const VersionPtr& version);
+  void end_growth(FileNode& node, VersionPtr known);
+
+  // What this host did to names. The nodes concerned are returned.
   std::vector<FileNodePtr> moved(EntryId entry, const NodePlace& place);
   std::vector<FileNodePtr> unlinked(EntryId entry);
 

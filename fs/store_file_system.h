@@ -14,11 +14,13 @@
 #include "fs/node_table.h"
 #include "fs/publisher.h"
 #include "fs/reach.h"
+#include "fs/refusals.h"
 #include "store/directories/entry_edits.h"
 
 namespace cairn {
 
-// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, attributes.cpp and listings.cpp.
+// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, following.cpp, attributes.cpp
+// and listings.cpp.
 //
 // Locks, in the order in which a thread may take them (docs/locking.md):
 //   1. a file's publication turn (Publisher)         held while it seals and commits; interruptible
@@ -56,7 +58,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> rename(NodeId parent, const std::string& name, NodeId new_parent, const std::string& new_name,
                       RenameMode mode, const RequestContext& context) override;
 
-  Result<OpenReply> open_file(NodeId node, int flags, const RequestContext& context) override;
+  Result<OpenReply> open_file(NodeId node, int flags, const Caller& caller, const RequestContext& context) override;
   Result<std::pair<NodeReply, OpenReply>> create(NodeId parent, const std::string& name, uint32_t mode, int flags,
                                                  const Caller& caller, const RequestContext& context) override;
   Result<size_t> read(HandleId handle, uint64_t offset, MutableByteView out, const RequestContext& context) override;
@@ -83,6 +85,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
 
   Result<FileSystemStatfs> statfs(const RequestContext& context) override;
   void set_page_sink(NodePageSink sink) override;
+  void set_change_sink(NodeChangeSink sink) override;
+  void set_space_source(SpaceSource source) override;
   Result<Entry> entry_at(const std::string& path, const RequestContext& context) override;
   Result<void> shut_down(const RequestContext& context) override;
   [[nodiscard]] FileSystemStats stats() const override;
@@ -100,11 +104,11 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     uint64_t session = 0;  // Version::session of all that this open file publishes
   };
   struct Listing {
-    Listing(NodePtr listed, std::vector<DirectoryEntry> found) : node(std::move(listed)), entries(std::move(found)) {}
+    explicit Listing(NodePtr listed) : node(std::move(listed)) {}
     const NodePtr node;
     Mutex mutex;
     std::vector<DirectoryEntry> entries CAIRN_GUARDED_BY(mutex);
-    bool started CAIRN_GUARDED_BY(mutex) = false;  // offset 0 was read
+    bool started CAIRN_GUARDED_BY(mutex) = false;  // `entries` are listed
   };
   // One end of a change of names, checked and up to date.
   struct Target {
@@ -143,7 +147,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   void note_unlinked(const Entry& entry);
 
   // files.cpp
-  Result<void> check_current(FileNode& node, const RequestContext& context);
+  Result<void> check_current(FileNode& node, uint32_t thread, const RequestContext& context);
   std::shared_ptr<FileBytes> open_bytes(FileNode& node);
   [[nodiscard]] PageSink page_sink_for(NodeId node) const;
   Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, const RequestContext& context);
@@ -151,6 +155,12 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   void close(OpenFile& file);
   Result<void> make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
                          const RequestContext& context);
+
+  // following.cpp
+  void tell_change(NodeId node, uint64_t from) const;
+  void catch_up(FileNode& node, const RequestContext& context);
+  void replace_bytes(FileNode& node, const VersionPtr& version);
+  void grow(FileNode& node, const FileView& view, const RequestContext& context);
 
   // attributes.cpp
   Result<void> apply(const NodePtr& node, SetAttributes wanted);
@@ -166,14 +176,19 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   // listings.cpp
   [[nodiscard]] Result<std::vector<DirectoryEntry>> list_versions_node(const VersionsNode& node) const;
   [[nodiscard]] std::vector<DirectoryEntry> list_directory(const DirectoryNode& node) const;
-  Result<std::vector<DirectoryEntry>> entries_of(const Node& node, const RequestContext& context) const;
-  // Before offset 0 is read: again is what rewinddir(3) does, and lists anew.
-  Result<void> rewind(Listing& listing, const RequestContext& context) const;
+  Result<void> freshen_listed(const Node& node, const RequestContext& context) const;
+  [[nodiscard]] Result<std::vector<DirectoryEntry>> entries_of(const Node& node) const;
+  // Before anything is read: lists what this host knows by now. The store was asked by opendir(3), and is asked again
+  // when offset 0 is read again, which is what rewinddir(3) does.
+  Result<void> rewind(Listing& listing, uint64_t offset, const RequestContext& context) const;
 
   StoreEnvironment& environment_;
   const ByteSources sources_;
   const std::unique_ptr<Namespace> names_;
   NodePageSink page_sink_;
+  NodeChangeSink change_sink_;
+  SpaceSource space_source_;
+  Refusals refusals_;
   NodeTable nodes_;
   EntryLocks entries_;
   HandleTable<OpenFile> files_;

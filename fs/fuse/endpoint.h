@@ -10,6 +10,7 @@
 #include "fs/file_system.h"
 #include "fs/fuse/error_log.h"
 #include "fs/fuse/interrupts.h"
+#include "fs/fuse/ownership.h"
 
 namespace cairn {
 
@@ -19,6 +20,7 @@ struct EndpointOptions {
   CallerPatience patience{};
   std::string proc_directory;
   uint32_t max_read_ahead_bytes = 0;
+  Ownership ownership{};
 };
 
 // Thread-safety: as its parts. Ownership: borrows the file system.
@@ -30,7 +32,9 @@ struct Endpoint {
   const EndpointOptions options;
   bool terms_sent = false;          // to the kernel, before any thread but the owner's runs
   std::function<void()> destroyed;  // the kernel said that this mount is over
-  std::stop_source stop;            // ends every request in flight
+  // Makes the kernel let go of pages that are older than the file's bytes (PagePusher::forget).
+  std::function<void(NodeId node, uint64_t from, uint64_t length)> forget_pages;
+  std::stop_source stop;  // ends every request in flight
   const Callers callers;
   Interrupts interrupts;
   ErrorLog errors;

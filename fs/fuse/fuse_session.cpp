@@ -90,7 +90,7 @@ FuseSession::~FuseSession() {
 Result<void> FuseSession::connect() {
   endpoint_ = std::make_unique<Endpoint>(
       files_, EndpointOptions{options_.request_timeout, options_.publish_timeout, options_.patience,
-                              options_.proc_directory, options_.max_read_ahead_bytes});
+                              options_.proc_directory, options_.max_read_ahead_bytes, options_.ownership});
   const fuse_lowlevel_ops operations = all_operations();
   Arguments arguments(options_);
   session_.reset(fuse_session_new(arguments.get(), &operations, sizeof operations, endpoint_.get()));
@@ -116,6 +116,9 @@ Result<void> FuseSession::mount() {
   if (fuse_session_mount(session_.get(), options_.mountpoint.c_str()) != 0) {
     return fail_as_libfuse_says(fmt::format("mount {}", options_.mountpoint));
   }
+  if (!options_.follow_symlinks) {
+    if (auto set = forbid_symlinks(options_.mountpoint); !set) return fail(set.error().in("nosymfollow"));
+  }
   return use_own_io(session_.get(), fuse_session_fd(session_.get()));
 }
 
@@ -123,7 +126,15 @@ void FuseSession::receive_pages() {
   const auto store = [session = session_.get()](NodeId node, uint64_t offset, ByteView bytes) {
     return store_pages(session, node, offset, bytes);
   };
-  pusher_ = std::make_shared<PagePusher>(store, options_.page_queue_bytes);
+  const auto forget = [session = session_.get()](NodeId node, uint64_t from, uint64_t length) {
+    // ENOENT: it knows nothing of the node.
+    fuse_lowlevel_notify_inval_inode(session, node, static_cast<off_t>(from), static_cast<off_t>(length));
+  };
+  pusher_ = std::make_shared<PagePusher>(store, options_.page_queue_bytes, forget);
+  endpoint_->forget_pages = [pusher = pusher_.get()](NodeId node, uint64_t from, uint64_t length) {
+    pusher->forget(node, from, length);
+  };
+  control_.set_change_sink([pusher = pusher_](NodeId node, uint64_t from) { pusher->forget(node, from); });
   control_.set_page_sink([pusher = pusher_](NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
     if (bytes.empty()) return pusher->drain(node);
     pusher->push(node, offset, bytes, chunk);

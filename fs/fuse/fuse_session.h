@@ -12,6 +12,7 @@
 #include "fs/file_system_control.h"
 #include "fs/fuse/interrupts.h"
 #include "fs/fuse/mount_device.h"
+#include "fs/fuse/ownership.h"
 
 struct fuse_session;
 
@@ -33,7 +34,9 @@ class FuseSession {
     bool read_only = false;
     bool allow_nonempty = false;     // mount over a directory that has entries
     std::vector<std::string> extra;  // more mount options, one each: "noexec", "nosuid"
-    size_t work_slots = 32;          // requests that are worked on at once, those that wait for the store apart
+    bool follow_symlinks = true;     // false: nobody follows a link through this mount (root only)
+    Ownership ownership{};
+    size_t work_slots = 32;  // requests that are worked on at once, those that wait for the store apart
     uint32_t max_read_ahead_bytes = 1U << 20;
     uint64_t page_queue_bytes = 64U << 20;  // pages on their way into the kernel
     std::chrono::nanoseconds request_timeout{std::chrono::seconds(60)};

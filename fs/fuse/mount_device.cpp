@@ -1,7 +1,9 @@
 #include "fs/fuse/mount_device.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -29,6 +31,13 @@ Result<MountDevice> device_of_mount(const std::string& mountpoint) {
     return fail(error_from_errno(errno, mountpoint));
   }
   return MountDevice{info.stx_dev_major, info.stx_dev_minor};
+}
+
+Result<void> forbid_symlinks(const std::string& mountpoint) {
+  mount_attr change{};
+  change.attr_set = MOUNT_ATTR_NOSYMFOLLOW;
+  if (::syscall(SYS_mount_setattr, AT_FDCWD, mountpoint.c_str(), 0, &change, sizeof change) == 0) return {};
+  return fail(error_from_errno(errno, mountpoint));
 }
 
 Result<void> set_read_ahead(const MountDevice& device, uint32_t size_bytes) {

@@ -24,4 +24,7 @@ Result<void> set_read_ahead(const MountDevice& device, uint32_t size_bytes);
 // Fails every request, waiting or to come, with ENOTCONN. Failures: not_found (fusectl is not mounted).
 Result<void> abort_connection(const MountDevice& device);
 
+// From now on the mount's symbolic links are not followed. Root only.
+Result<void> forbid_symlinks(const std::string& mountpoint);
+
 }  // namespace cairn

@@ -32,7 +32,7 @@ SetAttributes wanted_attributes(const struct stat& values, int to_set) {
   if ((to_set & FUSE_SET_ATTR_MTIME_NOW) != 0) {
     wanted.mtime = system_clock().wall_now();
   } else if ((to_set & FUSE_SET_ATTR_MTIME) != 0) {
-    wanted.mtime = values.st_mtim.tv_sec * 1'000'000'000 + values.st_mtim.tv_nsec;
+    wanted.mtime = from_timespec(values.st_mtim);
   }
   return wanted;
 }
@@ -43,6 +43,7 @@ void do_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int to_set
       [&](const RequestContext& context) {
         SetAttributes wanted = wanted_attributes(*values, to_set);
         wanted.handle = handle_in(info);
+        wanted.thread = request.caller().thread;
         return request.files().set_attributes(node, wanted, context);
       },
       [&](const NodeReply& reply) { reply_attributes(raw, reply); });

@@ -15,7 +15,7 @@ constexpr uint32_t kCongestion = 48;
 
 // What we ask of the kernel. Left out deliberately:
 //   WRITEBACK_CACHE     close() must know what it publishes; and it would keep sizes and times of its own
-//   AUTO_INVAL_DATA     a node is one published version, so its cached pages never go stale
+//   AUTO_INVAL_DATA     a node is one published version, and where it moves on we say which pages go
 //   HANDLE_KILLPRIV     the kernel takes away set-uid bits itself, by a SETATTR
 //   DONT_MASK           the kernel applies the umask
 //   SPLICE_*            the bytes are in memory of ours, one copy away; pipes only add calls

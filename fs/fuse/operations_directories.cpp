@@ -55,7 +55,7 @@ class ListingPage {
 
   // Without a reply the entry names no node: the kernel learns name and kind, and looks it up when it needs more.
   size_t put_plus(const DirectoryEntry& entry, const std::optional<NodeReply>& reply, uint64_t next) {
-    fuse_entry_param param = reply ? to_entry(*reply) : fuse_entry_param{};
+    fuse_entry_param param = reply ? to_entry(raw_, *reply) : fuse_entry_param{};
     param.attr.st_ino = entry.ino;
     if (!reply) param.attr.st_mode = file_type(entry.kind);
     return fuse_add_direntry_plus(raw_, start() + used_, room(), entry.name.c_str(), &param, static_cast<off_t>(next));

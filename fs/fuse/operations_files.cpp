@@ -22,11 +22,14 @@ fuse_file_info opened(const fuse_file_info& asked, const OpenReply& reply) {
 
 void do_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* asked) {
   Request request(raw, {"open", node});
-  request.answer([&](const RequestContext& context) { return request.files().open_file(node, asked->flags, context); },
-                 [&](const OpenReply& reply) {
-                   const fuse_file_info info = opened(*asked, reply);
-                   if (fuse_reply_open(raw, &info) != 0) request.files().release(reply.handle);
-                 });
+  request.answer(
+      [&](const RequestContext& context) {
+        return request.files().open_file(node, asked->flags, request.caller(), context);
+      },
+      [&](const OpenReply& reply) {
+        const fuse_file_info info = opened(*asked, reply);
+        if (fuse_reply_open(raw, &info) != 0) request.files().release(reply.handle);
+      });
 }
 
 void do_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* asked) {
@@ -36,7 +39,7 @@ void do_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode,
         return request.files().create(parent, name, mode & 07777, asked->flags, request.caller(), context);
       },
       [&](const std::pair<NodeReply, OpenReply>& reply) {
-        const fuse_entry_param entry = to_entry(reply.first);
+        const fuse_entry_param entry = to_entry(raw, reply.first);
         const fuse_file_info info = opened(*asked, reply.second);
         if (fuse_reply_create(raw, &entry, &info) == 0) return;
         request.files().release(reply.second.handle);
@@ -54,6 +57,13 @@ void do_read(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset, fuse_fi
       [&](size_t count) { reply_bytes(raw, buffer.first(count)); });
 }
 
+// The kernel drops the pages below a direct write when it begins, and where it is asynchronous not again when it ends:
+// what a buffered reader has brought in meanwhile would stay for good.
+void forget_older_pages(fuse_req_t raw, NodeId node, uint64_t offset, size_t size, const fuse_file_info& info) {
+  if ((info.flags & O_DIRECT) == 0 || info.writepage != 0) return;
+  if (const auto& forget = endpoint_of(raw).forget_pages) forget(node, offset, size);
+}
+
 // What a shared mapping has changed comes from the page cache, with whatever handle the kernel found on the node.
 void do_write(fuse_req_t raw, fuse_ino_t node, const char* bytes, size_t size, off_t offset, fuse_file_info* info) {
   Request request(raw, {"write", node});
@@ -64,7 +74,10 @@ void do_write(fuse_req_t raw, fuse_ino_t node, const char* bytes, size_t size, o
         return info->writepage != 0 ? request.files().write_back(node, at, view, context)
                                     : request.files().write(info->fh, at, view, context);
       },
-      [&](size_t count) { fuse_reply_write(raw, count); });
+      [&](size_t count) {
+        forget_older_pages(raw, node, static_cast<uint64_t>(offset), count, *info);
+        fuse_reply_write(raw, count);
+      });
 }
 
 void do_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {

@@ -19,8 +19,9 @@ constexpr std::chrono::seconds kStoreLimit{10};
 
 }  // namespace
 
-PagePusher::PagePusher(Store store, uint64_t queue_bytes)
+PagePusher::PagePusher(Store store, uint64_t queue_bytes, Forget forget)
     : store_(std::move(store)),
+      forget_(std::move(forget)),
       queue_limit_(queue_bytes),
       thread_("page pusher", [this](const std::stop_token&) { run(); }) {}
 
@@ -43,12 +44,29 @@ void PagePusher::push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer
   changed_.notify_all();
 }
 
-void PagePusher::drain(NodeId node) {
-  MutexLock lock(mutex_);
+void PagePusher::drop_queued(NodeId node) {
   std::erase_if(queue_, [&](const Stretch& stretch) CAIRN_REQUIRES(mutex_) {
     if (stretch.node == node) queued_bytes_ -= stretch.bytes.size();
     return stretch.node == node;
   });
+}
+
+void PagePusher::forget(NodeId node, uint64_t from, uint64_t length) {
+  MutexLock lock(mutex_);
+  if (!forget_ || stopping_) return;
+  drop_queued(node);
+  if (storing_ == node) abandon_ = true;
+  forgetting_.push_back({node, from, length});
+  const uint64_t mine = ++forgets_asked_;
+  changed_.notify_all();
+  const auto is_done = [&]() CAIRN_REQUIRES(mutex_) { return stopping_ || forgets_done_ >= mine; };
+  if (changed_.wait_for(lock, {}, kStoreLimit, is_done)) return;
+  log::error("node {}: the page cache has not let go of it for {} s", node, kStoreLimit.count());
+}
+
+void PagePusher::drain(NodeId node) {
+  MutexLock lock(mutex_);
+  drop_queued(node);
   if (storing_ != node) return;
   abandon_ = true;
   if (changed_.wait_for(lock, {}, kStoreLimit, [&]() CAIRN_REQUIRES(mutex_) { return storing_ != node; })) return;
@@ -67,21 +85,36 @@ bool PagePusher::stop(std::chrono::nanoseconds patience) {
 void PagePusher::run() {
   MutexLock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
+    changed_.wait(lock,
+                  [this]() CAIRN_REQUIRES(mutex_) { return stopping_ || !queue_.empty() || !forgetting_.empty(); });
     if (stopping_) break;
-    const Stretch stretch = std::move(queue_.front());
-    queue_.pop_front();
-    queued_bytes_ -= stretch.bytes.size();
-    storing_ = stretch.node;
-    abandon_ = false;
-    lock.unlock();
-    store_in_pieces(stretch);
-    lock.lock();
+    forgetting_.empty() ? push_next(lock) : forget_first(lock);
     storing_ = 0;
     changed_.notify_all();
   }
   ended_ = true;
   changed_.notify_all();
+}
+
+void PagePusher::forget_first(MutexLock& lock) {
+  const Forgotten forgotten = forgetting_.front();
+  forgetting_.pop_front();
+  storing_ = forgotten.node;
+  lock.unlock();
+  forget_(forgotten.node, forgotten.from, forgotten.length);
+  lock.lock();
+  ++forgets_done_;
+}
+
+void PagePusher::push_next(MutexLock& lock) {
+  const Stretch stretch = std::move(queue_.front());
+  queue_.pop_front();
+  queued_bytes_ -= stretch.bytes.size();
+  storing_ = stretch.node;
+  abandon_ = false;
+  lock.unlock();
+  store_in_pieces(stretch);
+  lock.lock();
 }
 
 void PagePusher::store_in_pieces(const Stretch& stretch) {

@@ -22,7 +22,9 @@ class PagePusher {
  public:
   // Hands bytes to the kernel: 0 or a negative errno.
   using Store = std::function<int(NodeId node, uint64_t offset, ByteView bytes)>;
-  PagePusher(Store store, uint64_t queue_bytes);
+  // Makes the kernel forget a node's attributes, and `length` bytes of its pages from `from` on; 0: to the end.
+  using Forget = std::function<void(NodeId node, uint64_t from, uint64_t length)>;
+  PagePusher(Store store, uint64_t queue_bytes, Forget forget = nullptr);
   // Waits for the push in progress.
   ~PagePusher();
   PagePusher(const PagePusher&) = delete;
@@ -35,6 +37,10 @@ class PagePusher {
   // Forgets what is queued for `node` and waits for the push in progress: afterwards nothing pushed before can
   // overwrite what a writer puts into the page cache.
   void drain(NodeId node);
+
+  // Drains, and then has the kernel forget what it knows of the node: its attributes, and its pages, as Forget
+  // has them. On the pusher's thread, since it may wait for a page whose read is under way, like a push.
+  void forget(NodeId node, uint64_t from, uint64_t length = 0);
 
   // Drops the queue and ends the thread, after the push in progress. False: that has not ended within `patience`,
   // because nobody serves the read that it waits for; the connection must be aborted to free it.
@@ -50,14 +56,26 @@ class PagePusher {
     ByteView bytes;
     SharedBuffer chunk;  // keeps `bytes`
   };
+  struct Forgotten {
+    NodeId node = 0;
+    uint64_t from = 0;
+    uint64_t length = 0;
+  };
   void run();
+  void forget_first(MutexLock& lock) CAIRN_REQUIRES(mutex_);
+  void push_next(MutexLock& lock) CAIRN_REQUIRES(mutex_);
+  void drop_queued(NodeId node) CAIRN_REQUIRES(mutex_);
   void store_in_pieces(const Stretch& stretch);
 
   const Store store_;
+  const Forget forget_;
   const uint64_t queue_limit_;
   mutable Mutex mutex_;
   Condition changed_;
   std::deque<Stretch> queue_ CAIRN_GUARDED_BY(mutex_);
+  std::deque<Forgotten> forgetting_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t forgets_asked_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t forgets_done_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t queued_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
   NodeId storing_ CAIRN_GUARDED_BY(mutex_) = 0;    // the node of the push in progress, 0: none
   bool abandon_ CAIRN_GUARDED_BY(mutex_) = false;  // leave the rest of the push in progress

@@ -1,6 +1,9 @@
 #include "fs/fuse/reply.h"
 
+#include <limits>
+
 #include "base/check.h"
+#include "fs/fuse/request.h"
 
 namespace cairn {
 
@@ -10,8 +13,9 @@ namespace {
 // stream through stdio or Python's open(), and little waste for those that seek and read a few bytes.
 constexpr blksize_t kPreferredIoBytes = 128 << 10;
 
+constexpr Nanos kSecond = 1'000'000'000;
+
 timespec to_timespec(Nanos nanos) {
-  constexpr Nanos kSecond = 1'000'000'000;
   Nanos seconds = nanos / kSecond;
   Nanos rest = nanos % kSecond;
   if (rest < 0) {  // before 1970: tv_nsec counts upwards all the same
@@ -34,6 +38,14 @@ mode_t file_type(Kind kind) {
   check_failed("a Kind has a file type");
 }
 
+Nanos from_timespec(const timespec& time) {
+  constexpr Nanos kEarliest = std::numeric_limits<Nanos>::min();
+  constexpr Nanos kLatest = std::numeric_limits<Nanos>::max();
+  if (time.tv_sec < kEarliest / kSecond) return kEarliest;
+  if (time.tv_sec >= kLatest / kSecond) return kLatest;
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
+
 struct stat to_stat(const NodeAttributes& attributes) {
   struct stat result {};
   result.st_ino = attributes.ino;
@@ -52,22 +64,26 @@ struct stat to_stat(const NodeAttributes& attributes) {
 
 double to_seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
-fuse_entry_param to_entry(const NodeReply& reply) {
+struct stat to_stat(fuse_req_t raw, const NodeAttributes& attributes) {
+  return to_stat(endpoint_of(raw).options.ownership.shown(attributes));
+}
+
+fuse_entry_param to_entry(fuse_req_t raw, const NodeReply& reply) {
   fuse_entry_param entry{};
   entry.ino = reply.node;
-  entry.attr = to_stat(reply.attributes);
+  entry.attr = to_stat(raw, reply.attributes);
   entry.attr_timeout = to_seconds(reply.valid_for);
   entry.entry_timeout = entry.attr_timeout;
   return entry;
 }
 
 void reply_entry(fuse_req_t raw, FileSystem& files, const NodeReply& reply) {
-  const fuse_entry_param entry = to_entry(reply);
+  const fuse_entry_param entry = to_entry(raw, reply);
   if (fuse_reply_entry(raw, &entry) != 0) files.forget(reply.node, 1);
 }
 
 void reply_attributes(fuse_req_t raw, const NodeReply& reply) {
-  const struct stat attributes = to_stat(reply.attributes);
+  const struct stat attributes = to_stat(raw, reply.attributes);
   fuse_reply_attr(raw, &attributes, to_seconds(reply.valid_for));
 }
 

@@ -11,8 +11,12 @@ namespace cairn {
 
 // S_IFREG, S_IFDIR…
 mode_t file_type(Kind kind);
+// A date beyond what 64 bits of nanoseconds reach (1677 to 2262) becomes the nearest that they do.
+Nanos from_timespec(const timespec& time);
 struct stat to_stat(const NodeAttributes& attributes);
-fuse_entry_param to_entry(const NodeReply& reply);
+// As the request's mount shows them (Ownership).
+struct stat to_stat(fuse_req_t raw, const NodeAttributes& attributes);
+fuse_entry_param to_entry(fuse_req_t raw, const NodeReply& reply);
 double to_seconds(std::chrono::nanoseconds duration);
 
 // Answers with a node that counts one lookup; gives the lookup back if the kernel does not take the answer (its caller

@@ -39,7 +39,7 @@ Interrupts::Ticket Request::follow() {
 
 Caller Request::caller() const {
   const fuse_ctx* context = fuse_req_ctx(raw_);
-  return {context->uid, context->gid};
+  return {context->uid, context->gid, static_cast<uint32_t>(context->pid)};
 }
 
 void Request::interrupted(fuse_req_t /*raw*/, void* self) {

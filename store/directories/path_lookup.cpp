@@ -14,15 +14,17 @@ struct NamedDirectory {
   EntryId id = 0;
 };
 
-// Adds the directory's files to `files` and its directories to `unvisited`.
+// Adds the directory's files to `files`, its directories to `unvisited` and its links to `links`.
 Result<void> visit(const OpenDirectory& open, const NamedDirectory& visited, std::vector<NamedVersion>& files,
-                   std::deque<NamedDirectory>& unvisited) {
+                   std::deque<NamedDirectory>& unvisited, std::vector<std::string>* links) {
   const auto directory = open(visited.id);
   if (!directory) return fail(directory.error().in("/" + visited.path));
   for (const auto& [name, entry] : (*directory)->list()) {
     std::string path = visited.path.empty() ? name : visited.path + "/" + name;
     if (entry->kind == Kind::directory) {
       unvisited.push_back({std::move(path), entry->id});
+    } else if (entry->kind == Kind::symlink) {
+      if (links != nullptr) links->push_back(std::move(path));
     } else if (const VersionPtr version = entry->current()) {
       files.push_back({std::move(path), version});
     }
@@ -53,7 +55,8 @@ Result<Entry> find_entry(const OpenDirectory& open, const std::string& path) {
   return entry;
 }
 
-Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const std::string& path) {
+Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const std::string& path,
+                                              std::vector<std::string>* links) {
   const Result<Entry> entry = find_entry(open, path);
   if (!entry) return fail(entry.error());
   if (entry->deleted) return fail(Errc::not_found, "/{}: it was deleted", path);
@@ -68,7 +71,7 @@ Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const s
   for (; !unvisited.empty(); unvisited.pop_front()) {
     const NamedDirectory next = unvisited.front();
     if (!seen.insert(next.id).second) continue;
-    if (auto visited = visit(open, next, files, unvisited); !visited) return fail(visited.error());
+    if (auto visited = visit(open, next, files, unvisited, links); !visited) return fail(visited.error());
   }
   return files;
 }

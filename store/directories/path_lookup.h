@@ -26,7 +26,9 @@ struct NamedVersion {
 };
 
 // The file at `path`, or every file at any depth below it, with its current version; files without content are left
-// out. Failures: not_found; invalid_argument (a symbolic link); those of `open`.
-Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const std::string& path);
+// out. `links`, unless nullptr, is added the symbolic links below it. Failures: not_found; invalid_argument (a symbolic
+// link); those of `open`.
+Result<std::vector<NamedVersion>> files_below(const OpenDirectory& open, const std::string& path,
+                                              std::vector<std::string>* links = nullptr);
 
 }  // namespace cairn

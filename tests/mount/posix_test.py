@@ -1,4 +1,5 @@
 """System calls through a real kernel: what programs_test.py does not happen to use."""
+import calendar
 import ctypes
 import errno
 import fcntl
@@ -6,6 +7,8 @@ import mmap
 import os
 import socket
 import stat
+import struct
+import subprocess
 import threading
 
 import pytest
@@ -275,3 +278,74 @@ def test_a_directory_of_20000_names_lists_and_stats(bench):
     assert len(names) == len(set(names)) == 20_000
     assert sum(1 for entry in os.scandir(mount.path / "big") if entry.is_file()) == 20_000
     assert os.stat(mount.path / "big" / "name-019999").st_size == 0
+
+
+@pytest.mark.parametrize("year, clamped", [(1, -2**63), (1600, -2**63), (1676, -2**63), (1678, None), (1969, None),
+                                           (2261, None), (2263, 2**63 - 1), (2300, 2**63 - 1), (9999, 2**63 - 1)])
+def test_dates_are_kept_or_clamped_and_the_same_everywhere(bench, year, clamped):
+    mount = bench.mount()
+    path = mount.path / "f"
+    path.touch()
+    midsummer = calendar.timegm((year, 6, 21, 0, 0, 0)) * 10**9
+    for nanoseconds in (midsummer, midsummer + 1, midsummer - 1):
+        os.utime(path, ns=(nanoseconds, nanoseconds))
+        assert path.stat().st_mtime_ns == (nanoseconds if clamped is None else clamped)
+    mount.restart()
+    assert path.stat().st_mtime_ns == (midsummer - 1 if clamped is None else clamped)
+
+
+def test_moments_around_1970_and_at_the_ends_of_time(mnt):
+    path = mnt / "f"
+    path.touch()
+    for nanoseconds in (-1, 0, 1, -500_000_000, -10**9, -10**9 - 1, -9223372036 * 10**9, 9223372035 * 10**9 + 999_999_999):
+        os.utime(path, ns=(nanoseconds, nanoseconds))
+        assert path.stat().st_mtime_ns == nanoseconds
+
+
+# opendir, readdir and rewinddir as the C library has them: Python's scandir() rewinds nothing.
+def test_rewinddir_shows_what_was_made_since(mnt):
+    (mnt / "d").mkdir()
+    (mnt / "d" / "a").touch()
+    libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
+    stream = ctypes.c_void_p(libc.opendir(os.fsencode(mnt / "d")))
+
+    def names():
+        found = set()
+        while entry := libc.readdir(stream):
+            found.add(ctypes.string_at(entry + 19))  # d_name
+        return found - {b".", b".."}
+
+    (mnt / "d" / "b").touch()  # nothing was read yet
+    libc.rewinddir(stream)
+    assert names() == {b"a", b"b"}
+    (mnt / "d" / "c").touch()
+    (mnt / "d" / "a").unlink()
+    libc.rewinddir(stream)
+    assert names() == {b"b", b"c"}
+    libc.closedir(stream)
+
+
+def test_asynchronous_direct_writes_leave_no_old_pages_to_readers(mnt):
+    path, size, aio = mnt / "g", 655360, ctypes.CDLL("libaio.so.1")
+    context = ctypes.c_void_p()
+    assert aio.io_setup(1, ctypes.byref(context)) == 0
+    bodies = [mmap.mmap(-1, size) for _ in "ab"]
+    bodies[0][:], bodies[1][:] = b"a" * size, b"b" * size
+    path.write_bytes(b"a" * size)
+    readers = [subprocess.Popen(["sh", "-c", 'while cat "$0" > /dev/null; do :; done', path], start_new_session=True)
+               for _ in "12"]
+    try:
+        for i in range(200):
+            body = bodies[i % 2]
+            fd = os.open(path, os.O_RDWR | os.O_DIRECT)
+            address = ctypes.addressof(ctypes.c_char.from_buffer(body))
+            block = ctypes.create_string_buffer(struct.pack("<QIIHhIQQqQII", 0, 0, 0, 1, 0, fd, address, size, 0, 0, 0, 0))
+            blocks, event = (ctypes.c_void_p * 1)(ctypes.addressof(block)), ctypes.create_string_buffer(32)
+            assert aio.io_submit(context, 1, blocks) == 1 and aio.io_getevents(context, 1, 1, event, None) == 1
+            os.close(fd)
+            assert path.read_bytes() == body[:], f"after {i + 1} writes"
+    finally:
+        for reader in readers:
+            os.killpg(reader.pid, 9)
+            reader.wait()
+        aio.io_destroy(context)

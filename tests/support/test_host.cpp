@@ -12,6 +12,8 @@ namespace cairn {
 
 namespace {
 
+constexpr uint32_t kThread = 1;  // one process does everything
+
 // "a/b/c": {"a/b", "c"}.
 std::pair<std::string, std::string> split(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -115,13 +117,13 @@ Result<HandleId> TestHost::open(const std::string& path, int flags, uint32_t mod
 
 Result<HandleId> TestHost::open_once(const std::string& path, int flags, uint32_t mode) {
   const auto open_node = [&](NodeId node) -> Result<HandleId> {
-    auto opened = files_->open_file(node, flags, test_context());
+    auto opened = files_->open_file(node, flags, {0, 0, kThread}, test_context());
     if (!opened) return fail(std::move(opened).error());
     return opened->handle;
   };
   if ((flags & O_CREAT) == 0) return with_node(path, open_node);
   return with_parent(path, [&](NodeId parent, const std::string& name) -> Result<HandleId> {
-    auto created = files_->create(parent, name, mode, flags, {}, test_context());
+    auto created = files_->create(parent, name, mode, flags, {0, 0, kThread}, test_context());
     if (!created) return fail(std::move(created).error());
     files_->forget(created->first.node, 1);
     return created->second.handle;

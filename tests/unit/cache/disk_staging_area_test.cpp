@@ -69,6 +69,19 @@ TEST_F(DiskStagingAreaTest, a_file_goes_when_its_object_goes) {
   EXPECT_TRUE(files().empty());
 }
 
+TEST_F(DiskStagingAreaTest, a_directory_that_somebody_removes_is_made_anew_and_is_ours) {
+  auto area = open();
+  auto before = create(*area, "before");
+  fs::remove_all(directory_.path() / "staging");
+  EXPECT_FALSE(before->keep("it"));
+  EXPECT_EQ(content_of(*before), "before");
+  auto after = create(*area, "after");
+  EXPECT_TRUE(after->keep("it"));
+  EXPECT_EQ(files().size(), 2U);
+  EXPECT_FALSE(DiskStagingArea::open(directory_.path()));
+  after->release();
+}
+
 TEST_F(DiskStagingAreaTest, files_are_sparse) {
   auto area = open();
   auto file = create(*area);

@@ -327,6 +327,43 @@ class SmallDisk {
   bool mounted_ = false;
 };
 
+// A page of the map that the disk does not give is a SIGBUS, whether the disk fails or the file ends there by now.
+TEST_F(LmdbBlockCacheTest, a_file_cut_short_under_an_open_cache_costs_its_chunks_and_not_the_process) {
+  const auto cache = open_at(directory_.path());
+  for (const uintmax_t left : {uintmax_t{0}, uintmax_t{4096}, uintmax_t{1 << 20}}) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) put(*cache, seed);
+    cache->flush();
+    EXPECT_TRUE(reads(*cache, 1));
+    fs::resize_file(data_path(), left);
+    for (uint64_t seed = 1; seed <= 8; ++seed) (void)reads(*cache, seed);
+    put(*cache, 9);
+    cache->flush();
+    put(*cache, 10);
+    cache->flush();
+    EXPECT_TRUE(reads(*cache, 10)) << "with " << left << " bytes left";
+  }
+}
+
+TEST_F(LmdbBlockCacheTest, files_that_somebody_removes_are_made_anew_and_their_room_is_given_back) {
+  const auto cache = open_at(directory_.path());
+  put(*cache, 1);
+  cache->flush();
+  uint64_t seed = 1;
+  for (const fs::path& removed : {directory_.path() / "blocks", data_path()}) {
+    fs::remove_all(removed);
+    put(*cache, ++seed);
+    cache->flush();
+    EXPECT_TRUE(reads(*cache, seed));
+    EXPECT_FALSE(reads(*cache, seed - 1));
+    EXPECT_TRUE(fs::exists(data_path()));
+    EXPECT_FALSE(LmdbBlockCache::open({.path = directory_.path(), .capacity_bytes = kCapacity}));
+  }
+  for (const auto& open : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    EXPECT_NE(fs::read_symlink(open, gone).string(), data_path().string() + " (deleted)");
+  }
+}
+
 TEST_F(LmdbBlockCacheTest, a_full_disk_makes_the_cache_smaller_until_there_is_room_again) {
   const fs::path path = directory_.path() / "disk";
   const SmallDisk disk(path, "24m");

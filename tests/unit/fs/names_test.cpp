@@ -228,5 +228,44 @@ TEST_F(Names, entry_at_knows_of_a_removal_at_once) {
   EXPECT_EQ(entry->versions.size(), 1U);
 }
 
+class RewoundListings : public TwoHosts {
+ protected:
+  // readdir(3) from `offset` on; what it took the kernel one READDIR to tell.
+  std::vector<std::string> names(HandleId handle, uint64_t offset = 0) {
+    std::vector<std::string> found;
+    const auto emit = [&](const DirectoryEntry& entry, const std::optional<NodeReply>&, uint64_t) {
+      if (entry.name != "." && entry.name != "..") found.push_back(entry.name);
+      return true;
+    };
+    EXPECT_TRUE(a.files().read_directory(handle, offset, false, emit, test_context()));
+    return found;
+  }
+};
+
+TEST_F(RewoundListings, what_is_made_before_the_first_read_is_listed) {
+  const HandleId handle = *a.files().open_directory(kRootNode, test_context());
+  ASSERT_TRUE(a.mkdir("d"));
+  EXPECT_THAT(names(handle), ElementsAre("d"));
+  a.files().release_directory(handle);
+}
+
+TEST_F(RewoundListings, reading_from_the_start_again_lists_anew_and_reading_on_does_not) {
+  ASSERT_TRUE(a.mkdir("d"));
+  const HandleId handle = *a.files().open_directory(kRootNode, test_context());
+  EXPECT_THAT(names(handle), ElementsAre("d"));
+  ASSERT_TRUE(b.mkdir("e"));
+  EXPECT_THAT(names(handle, 3), ElementsAre());
+  EXPECT_THAT(names(handle), ElementsAre("d", "e"));
+  a.files().release_directory(handle);
+}
+
+TEST_F(RewoundListings, a_place_in_an_earlier_stream_can_be_read_from) {
+  ASSERT_TRUE(a.mkdir("d"));
+  ASSERT_TRUE(a.mkdir("e"));
+  const HandleId handle = *a.files().open_directory(kRootNode, test_context());
+  EXPECT_THAT(names(handle, 3), ElementsAre("e"));
+  a.files().release_directory(handle);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -29,10 +29,149 @@ TEST_F(TwoHosts, a_new_version_is_a_new_node_with_the_same_inode) {
   const auto after = b.hold("f");
   EXPECT_NE(before->node, after->node);
   EXPECT_EQ(before->attributes.ino, after->attributes.ino);
-  EXPECT_EQ(b.files().get_attributes(before->node, std::nullopt, test_context())->attributes.size_bytes, 3U);
-  EXPECT_EQ(errno_of(b.files().open_file(before->node, O_RDONLY, test_context())), ESTALE);
   b.files().forget(before->node, 1);
   b.files().forget(after->node, 1);
+}
+
+// A bind mount, or a program in /proc/self/fd: the kernel opens the node that it has, and looks nothing up.
+class WithoutName : public TwoHosts {
+ protected:
+  Result<OpenReply> open_node(NodeId node, int flags = O_RDONLY, uint32_t thread = 7) {
+    return b.files().open_file(node, flags, {0, 0, thread}, test_context());
+  }
+  std::string read_node(NodeId node) {
+    auto opened = open_node(node);
+    if (errno_of(opened) == ESTALE) opened = open_node(node);
+    if (!opened) return "<" + opened.error().to_string() + ">";
+    std::string content = content_or_error(b.read(opened->handle));
+    b.files().release(opened->handle);
+    return content;
+  }
+  uint64_t size_of(NodeId node) {
+    return b.files().get_attributes(node, std::nullopt, test_context())->attributes.size_bytes;
+  }
+};
+
+TEST_F(WithoutName, a_node_that_nobody_has_open_shows_each_publication) {
+  std::vector<std::pair<NodeId, uint64_t>> told;
+  b.files().set_change_sink([&](NodeId node, uint64_t from) { told.emplace_back(node, from); });
+  ASSERT_TRUE(a.write("f", "one"));
+  const NodeId node = b.hold("f")->node;
+  for (const std::string content : {"three", "no", "the fourth"}) {
+    ASSERT_TRUE(a.write("f", content));
+    EXPECT_EQ(size_of(node), content.size());
+    ASSERT_TRUE(a.write("f", content + "!"));
+    EXPECT_EQ(read_node(node), content + "!");
+  }
+  EXPECT_THAT(told, ::testing::Contains(std::pair(node, uint64_t{0})).Times(6));
+  b.files().forget(node, 1);
+}
+
+TEST_F(WithoutName, a_node_that_is_open_keeps_its_version_and_is_opened_in_it) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const NodeId node = b.hold("f")->node;
+  const auto opened = open_node(node);
+  ASSERT_TRUE(a.write("f", "two!"));
+  EXPECT_EQ(errno_of(open_node(node)), ESTALE);
+  EXPECT_EQ(errno_of(open_node(node, O_RDONLY, 8)), ESTALE);
+  EXPECT_EQ(read_node(node), "one");
+  EXPECT_EQ(read(b, "f"), "two!");
+  b.files().release(opened->handle);
+  EXPECT_EQ(read_node(node), "two!");
+  b.files().forget(node, 1);
+}
+
+TEST_F(WithoutName, a_thread_that_nobody_can_tell_from_others_is_never_refused) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const NodeId node = b.hold("f")->node;
+  const auto opened = open_node(node);
+  ASSERT_TRUE(a.write("f", "two!"));
+  const auto again = open_node(node, O_RDONLY, 0);
+  ASSERT_TRUE(again);
+  b.files().release(again->handle);
+  b.files().release(opened->handle);
+  b.files().forget(node, 1);
+}
+
+TEST_F(WithoutName, a_file_whose_name_is_anothers_now_is_still_itself) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const NodeId node = b.hold("f")->node;
+  ASSERT_TRUE(a.write("f.tmp", "two!"));
+  ASSERT_TRUE(a.rename("f.tmp", "f"));
+  EXPECT_EQ(errno_of(open_node(node)), ESTALE);
+  EXPECT_EQ(read_node(node), "one");
+  ASSERT_TRUE(a.unlink("f"));
+  EXPECT_EQ(read_node(node), "one");
+  b.files().forget(node, 1);
+}
+
+TEST_F(WithoutName, a_truncation_is_never_refused_twice) {
+  ASSERT_TRUE(a.write("f", "one"));
+  const NodeId node = b.hold("f")->node;
+  const auto opened = open_node(node);
+  ASSERT_TRUE(a.write("f", "two!"));
+  const SetAttributes wanted = {.size_bytes = 2, .thread = 7};
+  EXPECT_EQ(errno_of(b.files().set_attributes(node, wanted, test_context())), ESTALE);
+  EXPECT_TRUE(b.files().set_attributes(node, wanted, test_context()));
+  b.files().release(opened->handle);
+  b.files().forget(node, 1);
+}
+
+// Somebody polls a log: the descriptor stays, and the bytes come.
+class OpenLog : public WithoutName {
+ protected:
+  void append(std::string_view more) {
+    const auto handle = a.open("log", O_WRONLY | O_APPEND);
+    ASSERT_TRUE(a.pwrite(*handle, 0, more));
+    ASSERT_TRUE(a.close(*handle));
+  }
+  std::string poll(HandleId handle) {
+    (void)size_of(node);
+    return content_or_error(b.read(handle));
+  }
+  NodeId node = 0;
+};
+
+TEST_F(OpenLog, a_version_that_only_appends_is_seen_through_open_descriptors) {
+  std::vector<uint64_t> pages;
+  b.files().set_change_sink([&](NodeId, uint64_t from) { pages.push_back(from); });
+  ASSERT_TRUE(a.write("log", "one\n"));
+  node = b.hold("log")->node;
+  const HandleId handle = open_node(node)->handle;
+  append("two\n");
+  EXPECT_EQ(poll(handle), "one\ntwo\n");
+  append(std::string(9 << 20, 'x'));
+  EXPECT_EQ(poll(handle).size(), (9U << 20) + 8);
+  append("last");
+  EXPECT_EQ(poll(handle).substr((9 << 20) + 8), "last");
+  EXPECT_EQ(pages, (std::vector<uint64_t>{4, 8, 8, (9 << 20) + 8, (9 << 20) + 8, (9 << 20) + 12}));
+  EXPECT_EQ(b.hold("log")->node, node);
+  b.files().release(handle);
+  b.files().forget(node, 2);
+}
+
+TEST_F(OpenLog, a_version_that_changes_a_byte_is_not) {
+  ASSERT_TRUE(a.write("log", "one\n"));
+  node = b.hold("log")->node;
+  const HandleId handle = open_node(node)->handle;
+  ASSERT_TRUE(a.write("log", "onE\nand more"));
+  EXPECT_EQ(poll(handle), "one\n");
+  ASSERT_TRUE(a.write("log", "on"));
+  EXPECT_EQ(poll(handle), "one\n");
+  b.files().release(handle);
+  b.files().forget(node, 1);
+}
+
+TEST_F(OpenLog, what_is_written_here_stays_on_the_version_it_was_begun_on) {
+  ASSERT_TRUE(a.write("log", "one\n"));
+  node = b.hold("log")->node;
+  const HandleId handle = open_node(node, O_RDWR)->handle;
+  ASSERT_TRUE(b.pwrite(handle, 0, "ONE\n"));
+  append("two\n");
+  EXPECT_EQ(poll(handle), "ONE\n");
+  ASSERT_TRUE(b.close(handle));
+  EXPECT_EQ(read(a, "log"), "ONE\n");
+  b.files().forget(node, 1);
 }
 
 TEST_F(TwoHosts, a_writers_own_node_survives_its_publication) {

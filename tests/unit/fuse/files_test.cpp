@@ -48,14 +48,14 @@ class FuseFilesTest : public FuseShellTest {
 };
 
 TEST_F(FuseFilesTest, an_open_keeps_cached_pages_and_a_read_only_close_needs_no_round_trip) {
-  EXPECT_CALL(files, open_file(7, O_RDONLY, _)).WillOnce(Return(OpenReply{55, true}));
+  EXPECT_CALL(files, open_file(7, O_RDONLY, _, _)).WillOnce(Return(OpenReply{55, true}));
   const auto opened = kernel.call(FUSE_OPEN, 7, packed(fuse_open_in{O_RDONLY, 0})).as<fuse_open_out>();
   EXPECT_EQ(opened.fh, 55U);
   EXPECT_EQ(opened.open_flags, static_cast<uint32_t>(FOPEN_KEEP_CACHE | FOPEN_NOFLUSH));
 }
 
 TEST_F(FuseFilesTest, a_descriptor_that_can_write_is_flushed_at_every_close) {
-  EXPECT_CALL(files, open_file(7, O_RDWR | O_TRUNC, _)).WillOnce(Return(OpenReply{56, false}));
+  EXPECT_CALL(files, open_file(7, O_RDWR | O_TRUNC, _, _)).WillOnce(Return(OpenReply{56, false}));
   const auto opened = kernel.call(FUSE_OPEN, 7, packed(fuse_open_in{O_RDWR | O_TRUNC, 0})).as<fuse_open_out>();
   EXPECT_EQ(opened.fh, 56U);
   EXPECT_EQ(opened.open_flags, 0U);

@@ -32,7 +32,7 @@ class MockFileSystem : public FileSystem, public FileSystemControl {
   MOCK_METHOD(Result<void>, remove_file, (NodeId, Name, Context), (override));
   MOCK_METHOD(Result<void>, remove_directory, (NodeId, Name, Context), (override));
   MOCK_METHOD(Result<void>, rename, (NodeId, Name, NodeId, Name, RenameMode, Context), (override));
-  MOCK_METHOD(Result<OpenReply>, open_file, (NodeId, int, Context), (override));
+  MOCK_METHOD(Result<OpenReply>, open_file, (NodeId, int, const Caller&, Context), (override));
   MOCK_METHOD((Result<std::pair<NodeReply, OpenReply>>), create, (NodeId, Name, uint32_t, int, const Caller&, Context),
               (override));
   MOCK_METHOD(Result<size_t>, read, (HandleId, uint64_t, MutableByteView, Context), (override));
@@ -53,6 +53,8 @@ class MockFileSystem : public FileSystem, public FileSystemControl {
   MOCK_METHOD(Result<void>, remove_xattr, (NodeId, Name, Context), (override));
   MOCK_METHOD(Result<FileSystemStatfs>, statfs, (Context), (override));
   MOCK_METHOD(void, set_page_sink, (NodePageSink), (override));
+  MOCK_METHOD(void, set_change_sink, (NodeChangeSink), (override));
+  MOCK_METHOD(void, set_space_source, (SpaceSource), (override));
   MOCK_METHOD(Result<Entry>, entry_at, (const std::string&, Context), (override));
   MOCK_METHOD(Result<void>, shut_down, (Context), (override));
   MOCK_METHOD(FileSystemStats, stats, (), (const, override));

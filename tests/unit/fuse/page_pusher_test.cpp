@@ -50,6 +50,25 @@ class SlowKernel {
 
 using Pushes = std::vector<SlowKernel::Push>;
 
+TEST(PagePusherTest, a_node_is_forgotten_after_what_was_queued_for_it) {
+  SlowKernel kernel;
+  std::vector<std::string> calls;  // the pusher's thread writes, and forget() waits for it
+  PagePusher pusher(kernel.store(), 16 << 20, [&](NodeId node, uint64_t from, uint64_t length) {
+    calls.push_back(fmt::format("{} from {} for {}", node, from, length));
+  });
+  const auto chunk = std::make_shared<const Buffer>(random_bytes(kPage, 1));
+  pusher.push(8, 0, chunk->view(), chunk);  // under way, behind the gate
+  ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));
+  pusher.push(7, 0, chunk->view(), chunk);
+  kernel.gate.open();
+  pusher.forget(7, 100);
+  pusher.forget(8, 0, 4096);
+  EXPECT_EQ(calls, (std::vector<std::string>{"7 from 100 for 0", "8 from 0 for 4096"}));
+  EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
+  EXPECT_EQ(kernel.pushes(), (Pushes{{8, 0, kPage}}));
+  pusher.forget(7, 0);  // of a mount that is gone: nothing to do
+}
+
 TEST(PagePusherTest, a_long_stretch_goes_to_the_kernel_in_pieces) {
   SlowKernel kernel;
   kernel.gate.open();

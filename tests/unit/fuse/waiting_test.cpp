@@ -331,7 +331,7 @@ TEST_F(FuseWaitingTest, a_lookup_that_the_kernel_no_longer_wants_is_given_back) 
 }
 
 TEST_F(FuseWaitingTest, an_open_that_the_kernel_no_longer_wants_is_released) {
-  ON_CALL(files, open_file).WillByDefault([this](NodeId, int, const RequestContext& context) {
+  ON_CALL(files, open_file).WillByDefault([this](NodeId, int, const Caller&, const RequestContext& context) {
     (void)gate.pass(context);
     return Result<OpenReply>(OpenReply{55, true});
   });

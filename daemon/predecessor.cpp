@@ -1,0 +1,31 @@
+#include "daemon/predecessor.h"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/unique_fd.h"
+#include "base/units.h"
+#include "daemon/control.h"
+
+namespace cairn {
+
+Result<void> await_predecessor(const std::string& control_socket, std::chrono::nanoseconds timeout,
+                               const std::function<void(const std::string&)>& notice) {
+  const Result<ControlCall> call = ControlCall::send(control_socket, {{"op", "await_end"}});
+  if (!call) return {};  // nobody listens
+  const pid_t pid = call->daemon_pid();
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process.valid()) return {};
+  notice(fmt::format("waiting for the mount that was here before (pid {}) to publish what is left", pid));
+  pollfd ended{process.get(), POLLIN, 0};
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  if (::poll(&ended, 1, static_cast<int>(std::min<int64_t>(ms, 1 << 30))) > 0) return {};
+  return fail(Errc::deadline_exceeded,
+              "the mount that was here before (pid {}) has not ended within {}: it publishes, or files are open in it",
+              pid, human_duration(timeout));
+}
+
+}  // namespace cairn
