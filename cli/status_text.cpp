@@ -122,9 +122,12 @@ std::string trouble_lines(const Json& status) {
                         human_time(outage.value("since_ns", Nanos{0})), outage.value("error", ""));
   }
   for (const Json& file : status.value("unpublished", Json::array())) {
-    text += fmt::format("  UNPUBLISHED {} ({}, kept draft {}, {}): {}\n", file.value("path", "?"),
-                        human_bytes(file.value("size", uint64_t{0})), file.value("number", uint64_t{0}),
-                        file.value("state", "?"), file.value("error", ""));
+    text += fmt::format("  UNPUBLISHED {} ({}): {}", file.value("path", "?"),
+                        human_bytes(file.value("size", uint64_t{0})), file.value("error", ""));
+    if (file.contains("number")) {
+      text += fmt::format(" [kept draft {}, {}]", file.value("number", uint64_t{0}), file.value("state", "?"));
+    }
+    text += "\n";
   }
   for (const Json& line : status.value("recent_errors", Json::array())) {
     text += fmt::format("  {}  {}\n", human_time(line.value("time_ns", Nanos{0})), line.value("text", ""));
