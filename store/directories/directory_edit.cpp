@@ -99,7 +99,7 @@ void DirectoryEdit::unmark(const std::string& name) {
   const EntryPtr entry = find_any(name);
   if (!entry) return;
   Entry cleared = *entry;
-  cleared.move.reset();
+  std::optional<Move>().swap(cleared.move);  // g++ 12 at -O3 takes reset() for the end of a Move that is not there
   if (cleared.deleted && !leaves_history(cleared)) return erase(name);
   assign(name, std::move(cleared));
 }

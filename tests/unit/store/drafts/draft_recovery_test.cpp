@@ -1,5 +1,6 @@
 #include "store/chunks/manifest_objects.h"
 #include "store/drafts/draft_description.h"
+#include "store/drafts/kept_draft.h"
 #include "tests/unit/store/drafts/draft_fixture.h"
 
 namespace cairn {
