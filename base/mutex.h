@@ -24,7 +24,7 @@ class CAIRN_CAPABILITY("mutex") Mutex {
 // Holds a Mutex as long as it lives, but for what unlock() and lock() take out. Condition waits with it.
 class CAIRN_SCOPED_CAPABILITY MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) CAIRN_ACQUIRE(mutex) : mutex_(mutex), held_(true) { mutex_.lock(); }
+  explicit MutexLock(Mutex& mutex) CAIRN_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
   ~MutexLock() CAIRN_RELEASE() {
     if (held_) mutex_.unlock();
   }
@@ -42,7 +42,7 @@ class CAIRN_SCOPED_CAPABILITY MutexLock {
 
  private:
   Mutex& mutex_;
-  bool held_;
+  bool held_ = true;
 };
 
 // Many readers or one writer.

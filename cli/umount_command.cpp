@@ -60,7 +60,19 @@ Error explain_busy(const Error& error, const std::string& mountpoint) {
 
 // Tells the user what the daemon said at its end.
 int report_end(const Json& end, const std::string& mountpoint, const Streams& streams) {
-  const Json kept = end.value("unpublished", Json::array());
+  Json kept = Json::array();
+  size_t never_closed = 0;
+  for (const Json& file : end.value("unpublished", Json::array())) {
+    if (file.value("state", "") == "never closed") {
+      ++never_closed;
+    } else {
+      kept.push_back(file);
+    }
+  }
+  if (never_closed > 0) {
+    streams.err << fmt::format("cairnfs: umount: {}: of processes that died while they wrote: {}; see `cairnfs kept`\n",
+                               mountpoint, human_count(never_closed, "file"));
+  }
   if (kept.empty()) {
     streams.out << mountpoint << ": unmounted, everything is published\n";
     return 0;

@@ -10,9 +10,10 @@ namespace {
 
 constexpr int64_t kTenthsPerRetry = 10;
 
-// After these a put may have happened, and says so itself.
-bool is_uncertain(Errc code) {
-  return code == Errc::unavailable || code == Errc::deadline_exceeded || code == Errc::cancelled;
+// Answers that say all there is to say of the attempts before: that they may have happened, or that none can have.
+bool is_whole_truth(Errc code) {
+  return code == Errc::unavailable || code == Errc::deadline_exceeded || code == Errc::cancelled ||
+         code == Errc::invalid_argument;
 }
 
 }  // namespace
@@ -87,7 +88,7 @@ Result<void> RetryingObjectStore::put_if_absent(const std::string& key, ByteView
     may_have_put = may_have_put || is_silence;
     return tried;
   });
-  if (put || !may_have_put || is_uncertain(put.error().code())) return put;
+  if (put || !may_have_put || is_whole_truth(put.error().code())) return put;
   return look_for_own_put(key, bytes, put.error(), context);
 }
 
@@ -95,7 +96,7 @@ Result<void> RetryingObjectStore::put_if_absent(const std::string& key, ByteView
 // still arrive, so that a refusal is not the whole truth: the caller hears that the put may have been made.
 Result<void> RetryingObjectStore::look_for_own_put(const std::string& key, ByteView bytes, const Error& answer,
                                                    const RequestContext& context) {
-  const auto stored = inner_.get(key, {}, context);
+  const auto stored = get(key, {}, context);
   if (stored && as_text(stored->view()) == as_text(bytes)) return {};
   if (stored) return fail(Errc::already_exists, "{}: taken by another: {}", key, answer.message());
   const bool is_taken = answer.code() == Errc::already_exists;

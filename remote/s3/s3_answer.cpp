@@ -131,7 +131,7 @@ Error error_of(const HttpAnswer& answer, const S3Complaint& complaint) {
   }
   if (!complaint.message.empty()) message += ": " + complaint.message;
   const Errc code = code_of_status(answer.status);
-  if (complaint.code.empty() && answer.body.size() > 0) return foreign_answer(code, message);
+  if (complaint.code.empty() && !answer.body.empty()) return foreign_answer(code, message);
   return {code, std::move(message)};
 }
 

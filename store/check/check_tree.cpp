@@ -130,7 +130,7 @@ void TreeCheck::visit(EntryId id, const Loaded& loaded, std::vector<EntryId>& un
   });
   ledger_.expect_objects(loaded.records);
   for (uint64_t i = 0; i < loaded.records; ++i) ledger_.done_object(0);
-  read_manifests(std::move(manifests));
+  read_manifests(manifests);
 }
 
 void TreeCheck::visit_entry(EntryId directory, const std::string& name, const Entry& entry,
@@ -176,7 +176,7 @@ Result<Manifest> TreeCheck::read_manifest(const ManifestUse& use) {
 }
 
 // Each manifest is read once, for the first version that names it; a damaged one is reported for every version.
-void TreeCheck::read_manifests(std::vector<ManifestUse> uses) {
+void TreeCheck::read_manifests(const std::vector<ManifestUse>& uses) {
   std::vector<ManifestUse> unread;
   for (const ManifestUse& use : uses) {
     if (manifests_.try_emplace(use.id, std::nullopt).second) unread.push_back(use);

@@ -69,7 +69,7 @@ class TreeCheck {
   void visit(EntryId id, const Loaded& loaded, std::vector<EntryId>& unread);
   void visit_entry(EntryId directory, const std::string& name, const Entry& entry, std::vector<ManifestUse>& manifests);
   void visit_versions(const std::string& path, const Entry& entry, std::vector<ManifestUse>& manifests);
-  void read_manifests(std::vector<ManifestUse> uses);
+  void read_manifests(const std::vector<ManifestUse>& uses);
   Result<Manifest> read_manifest(const ManifestUse& use);
   void report_directory(EntryId id, const Damage& damage);
   bool still_names(EntryId parent, const std::string& name, EntryId child) const;

@@ -69,7 +69,8 @@ void DirectoryEdit::put(const std::string& name, Entry entry) {
   if (before && before->move && before->id != entry.id) {
     Entry carrier = *before;
     if (!carrier.deleted) carrier.deleted = std::max(entry.attributes.ctime, attributes().mtime);
-    assign(name_beside(name, "moved", carrier.id), std::move(carrier));
+    const std::string aside = name_beside(name, "moved", carrier.id);
+    assign(aside, std::move(carrier));
   }
   assign(name, std::move(entry));
 }

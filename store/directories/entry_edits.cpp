@@ -104,7 +104,8 @@ FoundEntry find_entry(const Directory& directory, const std::string& name, Entry
   return find_in(directory, name, id);
 }
 
-Mutation create_entry(std::string name, Entry entry, uint64_t session, bool exclusive, size_t keep_versions) {
+Mutation create_entry(const std::string& name, const Entry& entry, uint64_t session, bool exclusive,
+                      size_t keep_versions) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     if (auto here = check_not_removed(edit); !here) return here;
     if (edit.find(name)) {
@@ -121,7 +122,7 @@ Mutation create_entry(std::string name, Entry entry, uint64_t session, bool excl
   };
 }
 
-Mutation remove_entry(std::string name, EntryId id, Nanos now) {
+Mutation remove_entry(const std::string& name, EntryId id, Nanos now) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     const EntryPtr entry = edit.find(name);
     if (!entry || entry->id != id) return {};
@@ -131,7 +132,7 @@ Mutation remove_entry(std::string name, EntryId id, Nanos now) {
   };
 }
 
-Mutation change_entry(std::string name, EntryId id, AttributeChange change) {
+Mutation change_entry(const std::string& name, EntryId id, const AttributeChange& change) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     const FoundEntry found = find_entry(edit, name, id);
     if (!found.entry) return fail(Errc::not_found, "'{}' is no longer here", name);
@@ -143,7 +144,7 @@ Mutation change_entry(std::string name, EntryId id, AttributeChange change) {
   };
 }
 
-Mutation change_directory(AttributeChange change) {
+Mutation change_directory(const AttributeChange& change) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     if (auto here = check_not_removed(edit); !here) return here;
     Attributes changed = edit.attributes();
@@ -153,7 +154,8 @@ Mutation change_directory(AttributeChange change) {
   };
 }
 
-Mutation publish_version(std::string name, Entry file, VersionPtr version, EntryId lost_id, size_t keep_versions) {
+Mutation publish_version(const std::string& name, const Entry& file, const VersionPtr& version, EntryId lost_id,
+                         size_t keep_versions) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     if (auto here = check_not_removed(edit); !here) return here;
     const FoundEntry found = find_entry(edit, name, file.id);
@@ -182,7 +184,7 @@ Mutation publish_version(std::string name, Entry file, VersionPtr version, Entry
   };
 }
 
-Mutation publish_late(LateVersion late, size_t keep_versions) {
+Mutation publish_late(const LateVersion& late, size_t keep_versions) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     if (auto here = check_not_removed(edit); !here) return here;
     const FoundEntry found = find_entry(edit, late.name, late.file.id);

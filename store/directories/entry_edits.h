@@ -21,16 +21,17 @@ FoundEntry find_entry(const Directory& directory, const std::string& name, Entry
 // A new name. If it is taken: already_exists when `exclusive`, else nothing happens: the entry that was there first has
 // it. The history of deleted files goes on under the new entry; a file adds an empty version that `session` may
 // replace.
-Mutation create_entry(std::string name, Entry entry, uint64_t session, bool exclusive, size_t keep_versions);
+Mutation create_entry(const std::string& name, const Entry& entry, uint64_t session, bool exclusive,
+                      size_t keep_versions);
 
 // The name becomes free, if it still is that entry's.
-Mutation remove_entry(std::string name, EntryId id, Nanos now);
+Mutation remove_entry(const std::string& name, EntryId id, Nanos now);
 
 // A change of attributes as a function of what they are; it captures values only.
 using AttributeChange = std::function<Result<void>(Attributes&)>;
 // Failures: not_found if the entry is no longer here; the change's own. The current version's mtime follows the file's.
-Mutation change_entry(std::string name, EntryId id, AttributeChange change);
-Mutation change_directory(AttributeChange change);
+Mutation change_entry(const std::string& name, EntryId id, const AttributeChange& change);
+Mutation change_directory(const AttributeChange& change);
 
 // `version` becomes the current one of `file`, wherever in this directory that is by now:
 // - under a name that another host gave it: there;
@@ -39,7 +40,8 @@ Mutation change_directory(AttributeChange change);
 //   close wins the name;
 // - its name free and without a trace of it: under its name again, as `file` with the id `lost_id`.
 // Failures: not_found (the directory was removed), EEXIST (the name is no file any more, or another owner's).
-Mutation publish_version(std::string name, Entry file, VersionPtr version, EntryId lost_id, size_t keep_versions);
+Mutation publish_version(const std::string& name, const Entry& file, const VersionPtr& version, EntryId lost_id,
+                         size_t keep_versions);
 
 // Which publication made a version: no two have the same.
 struct VersionStamp {
@@ -68,6 +70,6 @@ struct LateVersion {
 // Failures, with the directory unchanged; only a person can say what is to become of the bytes then:
 //   EEXIST (the name is another entry's), EPERM (another owner's), ENOENT (gone without a trace, or the directory was
 //   removed), ENOSPC (the history keeps one version only).
-Mutation publish_late(LateVersion late, size_t keep_versions);
+Mutation publish_late(const LateVersion& late, size_t keep_versions);
 
 }  // namespace cairn

@@ -61,9 +61,10 @@ void Prefetcher::start(const Batch& batch) {
   for (size_t i = batch.first; i < batch.last; ++i) {
     const ChunkRef& chunk = manifest_->chunks()[i];
     if (!batch.push && chunks_.is_local(chunk)) continue;
-    chunks_.prefetch(chunk, [weak = weak_from_this(), stream = batch.stream, &chunk](Result<SharedBuffer> outcome) {
-      if (const auto self = weak.lock()) self->arrived(stream, chunk, outcome);
-    });
+    chunks_.prefetch(chunk,
+                     [weak = weak_from_this(), stream = batch.stream, &chunk](const Result<SharedBuffer>& outcome) {
+                       if (const auto self = weak.lock()) self->arrived(stream, chunk, outcome);
+                     });
   }
 }
 

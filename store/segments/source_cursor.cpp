@@ -21,8 +21,11 @@ bool SourceCursor::fill(size_t count) {
   size_t filled = 0;
   while (filled < window_.size()) {
     auto got = source_(window_at_ + filled, MutableByteView(window_).subspan(filled));
-    if (!got) failure_ = std::move(got).error();
-    if (failure_ || *got == 0) break;
+    if (!got) {
+      failure_ = std::move(got).error();
+      break;
+    }
+    if (*got == 0) break;
     filled += *got;
   }
   window_.resize(filled);

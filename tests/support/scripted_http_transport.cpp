@@ -23,7 +23,7 @@ void ScriptedHttpTransport::on(const std::string& method, const std::string& url
   });
 }
 
-void ScriptedHttpTransport::on(const std::string& method, const std::string& url, Error error) {
+void ScriptedHttpTransport::on(const std::string& method, const std::string& url, const Error& error) {
   on(method, url, [error](const HttpRequest&, const RequestContext&) -> Result<HttpAnswer> { return fail(error); });
 }
 

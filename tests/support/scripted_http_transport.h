@@ -34,7 +34,7 @@ class ScriptedHttpTransport final : public HttpTransport {
   // From now on, `method` of `url` is answered so.
   void on(const std::string& method, const std::string& url, Answer answer);
   void on(const std::string& method, const std::string& url, int status, const std::string& body);
-  void on(const std::string& method, const std::string& url, Error error);
+  void on(const std::string& method, const std::string& url, const Error& error);
 
   Result<HttpAnswer> send(const HttpRequest& request, const RequestContext& context) override;
 

@@ -6,8 +6,6 @@
 namespace cairn {
 namespace {
 
-using ::testing::ElementsAre;
-
 class Publication : public OneHost {
  protected:
   // From here on nothing reaches the store.

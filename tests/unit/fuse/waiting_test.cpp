@@ -11,9 +11,6 @@
 namespace cairn {
 namespace {
 
-using ::testing::_;
-using ::testing::Return;
-
 // Reads wait at a gate that the test holds.
 class FuseWaitingTest : public FuseShellTest {
  protected:

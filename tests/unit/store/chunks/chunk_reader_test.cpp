@@ -17,7 +17,7 @@ constexpr ObjectOperation kGet = ObjectOperation::get;
 
 class ChunkReaderTest : public testing::Test {
  protected:
-  explicit ChunkReaderTest(TestEnvironmentOptions options = {}) : host_(remote_, options) {}
+  explicit ChunkReaderTest(const TestEnvironmentOptions& options = {}) : host_(remote_, options) {}
 
   ChunkRef put(uint64_t seed) { return put_chunk(store_.objects(), 0, random_bytes(kChunk, seed).view()); }
 

@@ -5,8 +5,6 @@
 namespace cairn {
 namespace {
 
-using ::testing::_;
-using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 

@@ -9,8 +9,6 @@
 namespace cairn {
 namespace {
 
-using ::testing::ElementsAre;
-
 class DirectoryLogTest : public ::testing::Test {
  protected:
   [[nodiscard]] RecordNumber snapshot_of(RecordNumber number) {

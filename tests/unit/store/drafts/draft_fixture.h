@@ -13,7 +13,7 @@ class DraftTest : public testing::Test {
  protected:
   static constexpr uint32_t kChunk = 64U << 10;
 
-  explicit DraftTest(TestEnvironmentOptions options = {}) : host_(remote_, options) {}
+  explicit DraftTest(const TestEnvironmentOptions& options = {}) : host_(remote_, options) {}
 
   std::shared_ptr<FileReader> open_file(VersionPtr version) {
     return FileReader::open(host_.environment(), reader_, std::move(version), test_context()).value();
