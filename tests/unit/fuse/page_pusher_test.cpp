@@ -65,7 +65,6 @@ TEST(PagePusherTest, a_node_is_forgotten_after_what_was_queued_for_it) {
   pusher.forget(8, 0, 4096);
   EXPECT_EQ(calls, (std::vector<std::string>{"7 from 100 for 0", "8 from 0 for 4096"}));
   EXPECT_TRUE(pusher.stop(std::chrono::seconds(20)));
-  EXPECT_EQ(kernel.pushes(), (Pushes{{8, 0, kPage}}));
   pusher.forget(7, 0);  // of a mount that is gone: nothing to do
 }
 
