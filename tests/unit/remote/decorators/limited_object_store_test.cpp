@@ -81,7 +81,7 @@ TEST_F(Limited, a_flood_of_saves_does_not_hold_up_a_reader) {
   for (int i = 0; i < 5; ++i) saves.push_back(queue(store, fmt::format("save-{}", i), Cause::write_back));
   const auto read = queue(store, "read", Cause::demand);
   running->open();
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 2; ++i) {
     ASSERT_TRUE(saves[i]->wait_for_arrivals(1));
     saves[i]->open();
   }
@@ -97,7 +97,7 @@ TEST_F(Limited, readers_do_not_hold_up_a_save) {
   for (int i = 0; i < 5; ++i) reads.push_back(queue(store, fmt::format("read-{}", i), Cause::demand));
   const auto save = queue(store, "save", Cause::write_back);
   running->open();
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 2; ++i) {
     ASSERT_TRUE(reads[i]->wait_for_arrivals(1));
     reads[i]->open();
   }

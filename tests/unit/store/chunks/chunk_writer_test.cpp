@@ -57,7 +57,7 @@ TEST_F(ChunkWriterTest, the_time_of_a_put_begins_when_it_is_sent) {
   ChunkWriter writer(host_.environment(), 1);
   auto gate = block_puts();
   std::vector<std::future<Result<StoredChunk>>> stored;
-  for (const uint64_t seed : {1, 2, 3})
+  for (const uint64_t seed : {1U, 2U, 3U})
     stored.push_back(store(writer, seed, {SteadyTime::max(), {}, Cause::write_back}));
   EXPECT_EQ(stored[0].get().error().code(), Errc::deadline_exceeded);
   gate->open();
