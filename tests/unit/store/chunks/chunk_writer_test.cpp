@@ -42,13 +42,13 @@ class ChunkWriterTest : public testing::Test {
 };
 
 TEST_F(ChunkWriterTest, readers_that_keep_every_io_thread_busy_do_not_hold_up_a_save) {
-  Gate reading;
+  const auto reading = std::make_shared<Gate>();  // some of the readers pass it after the test
   for (int i = 0; i < 16; ++i) {
-    host_.environment().io.submit_urgent([&reading] { (void)reading.pass(test_context()); });
+    host_.environment().io.submit_urgent([reading] { (void)reading->pass(test_context()); });
   }
   auto stored = store(1);
   EXPECT_EQ(stored.wait_for(std::chrono::seconds(20)), std::future_status::ready);
-  reading.open();
+  reading->open();
   EXPECT_TRUE(stored.get());
 }
 
