@@ -15,6 +15,16 @@ void FaultyObjectStore::add(FaultRule rule) {
   rules_.push_back({std::move(rule)});
 }
 
+std::shared_ptr<Gate> FaultyObjectStore::block(ObjectOperation operation, std::string key_prefix) {
+  auto gate = std::make_shared<Gate>();
+  add({.operation = operation,
+       .key_prefix = std::move(key_prefix),
+       .times = kEveryTime,
+       .effect = FaultEffect::block,
+       .gate = gate});
+  return gate;
+}
+
 void FaultyObjectStore::heal() {
   const MutexLock lock(mutex_);
   rules_.clear();

@@ -46,6 +46,8 @@ class FaultyObjectStore final : public ObjectStore {
   explicit FaultyObjectStore(ObjectStore& inner) : inner_(inner) {}
 
   void add(FaultRule rule);
+  // From now on every such operation waits at the gate that is returned.
+  std::shared_ptr<Gate> block(ObjectOperation operation, std::string key_prefix);
   // Forgets all rules and undoes a crash: the network is back.
   void heal();
 

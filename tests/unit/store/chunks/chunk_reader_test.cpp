@@ -40,15 +40,7 @@ class ChunkReaderTest : public testing::Test {
   }
   uint64_t fetches() const { return remote_.count(kGet, keys::kChunks); }
 
-  std::shared_ptr<Gate> block_fetches() {
-    auto gate = std::make_shared<Gate>();
-    remote_.add({.operation = kGet,
-                 .key_prefix = keys::kChunks,
-                 .times = kEveryTime,
-                 .effect = FaultEffect::block,
-                 .gate = gate});
-    return gate;
-  }
+  std::shared_ptr<Gate> block_fetches() { return remote_.block(kGet, keys::kChunks); }
 
   TestStore store_{kChunk};
   FaultyObjectStore remote_{store_.objects()};

@@ -25,15 +25,7 @@ class ChunkWriterTest : public testing::Test {
     return promise->get_future();
   }
   uint64_t puts() const { return remote_.count(ObjectOperation::put_if_absent, keys::kChunks); }
-  std::shared_ptr<Gate> block_puts() {
-    auto gate = std::make_shared<Gate>();
-    remote_.add({.operation = ObjectOperation::put_if_absent,
-                 .key_prefix = keys::kChunks,
-                 .times = kEveryTime,
-                 .effect = FaultEffect::block,
-                 .gate = gate});
-    return gate;
-  }
+  std::shared_ptr<Gate> block_puts() { return remote_.block(ObjectOperation::put_if_absent, keys::kChunks); }
 
   TestStore store_{kChunk};
   FaultyObjectStore remote_{store_.objects()};
