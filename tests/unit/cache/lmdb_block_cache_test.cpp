@@ -16,8 +16,10 @@
 #include "tests/support/test_environment.h"
 
 // LeakSanitizer asks: what LMDB was doing when it met a page that the disk does not give is left behind on purpose.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the name is LeakSanitizer's.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:liblmdb.so\n"; }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace cairn {
 namespace {
