@@ -1,5 +1,8 @@
 #include "base/executor.h"
 
+#include "base/contained.h"
+#include "base/log.h"
+
 namespace cairn {
 
 Executor::Executor(const std::string& name, size_t threads) {
@@ -44,7 +47,11 @@ void Executor::run() {
     Task task = std::move(queue.front());
     queue.pop_front();
     lock.unlock();
-    task();
+    const auto done = contained([&task]() -> Result<void> {
+      task();
+      return {};
+    });
+    if (!done) log::error("a task: {}", done.error().message());
     task = nullptr;  // what it captured goes before the lock is taken again
     lock.lock();
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/mutex.h"
 
 namespace cairn::log {
@@ -116,8 +117,9 @@ void configure(Level level, const std::string& file) {
 }
 
 void write(Level level, std::string_view line) {
-  destination().write(level, line);
-  if (level >= Level::warning) recent_lines().add({system_clock().wall_now(), level, std::string(line)});
+  const std::string shown = printable(line);
+  destination().write(level, shown);
+  if (level >= Level::warning) recent_lines().add({system_clock().wall_now(), level, shown});
 }
 
 std::vector<RecentLine> recent() { return recent_lines().copy(); }

@@ -1,6 +1,7 @@
 #include "base/parallel.h"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 
 #include "base/wait.h"
@@ -19,8 +20,14 @@ class Loop {
     while (next_ < count_) {
       const size_t index = next_++;
       lock.unlock();
-      work_(index);
+      std::exception_ptr thrown;
+      try {
+        work_(index);
+      } catch (const std::exception&) {
+        thrown = std::current_exception();
+      }
       lock.lock();
+      if (thrown) thrown_ = thrown;
       if (++done_ == count_) all_done_.notify_all();
     }
   }
@@ -28,6 +35,7 @@ class Loop {
   void wait() {
     MutexLock lock(mutex_);
     all_done_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return done_ == count_; });
+    if (thrown_) std::rethrow_exception(thrown_);
   }
 
  private:
@@ -37,6 +45,7 @@ class Loop {
   Condition all_done_;
   size_t next_ CAIRN_GUARDED_BY(mutex_) = 0;
   size_t done_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::exception_ptr thrown_ CAIRN_GUARDED_BY(mutex_);  // the last one
 };
 
 }  // namespace

@@ -4,13 +4,20 @@
 
 #include <utility>
 
+#include "base/contained.h"
+#include "base/log.h"
+
 namespace cairn {
 
 Thread::Thread(const std::string& name, Body body)
     : scheduler_(Scheduler::simulation()), id_(scheduler_ != nullptr ? scheduler_->create(name) : 0) {
-  const auto run = [scheduler = scheduler_, id = id_, body = std::move(body)](const std::stop_token& stop) {
+  const auto run = [scheduler = scheduler_, id = id_, name, body = std::move(body)](const std::stop_token& stop) {
     if (scheduler != nullptr) scheduler->begin(id);
-    body(stop);
+    const auto ended = contained([&]() -> Result<void> {
+      body(stop);
+      return {};
+    });
+    if (!ended) log::error("the thread '{}' has ended: {}", name, ended.error().message());
     if (scheduler != nullptr) scheduler->end(id);
   };
   thread_ = std::jthread(run);

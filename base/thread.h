@@ -11,6 +11,7 @@
 namespace cairn {
 
 // Move-only. The destructor asks it to stop, and joins.
+// Failures: an exception that leaves the body is logged, and ends the thread but not the process.
 // Thread-safety: one owner.
 class Thread {
  public:

@@ -29,12 +29,21 @@ Result<void> write_and_sync(const std::string& path, std::string_view content) {
   return {};
 }
 
+Error of_another_user(const std::string& path, const struct stat& status) {
+  return {Errc::permission_denied,
+          fmt::format("'{}' belongs to uid {}: choose one that is uid {}'s", path, status.st_uid, ::geteuid())};
+}
+
 }  // namespace
 
 Result<UniqueFd> open_file(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
-  if (fd < 0) return fail(error_from_errno(errno, fmt::format("open '{}'", path)));
-  return UniqueFd(fd);
+  UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) return fail(error_from_errno(errno, fmt::format("open '{}'", path)));
+  struct stat status {};
+  if ((flags & O_CREAT) == 0) return fd;
+  if (::fstat(fd.get(), &status) != 0) return fail(error_from_errno(errno, fmt::format("stat '{}'", path)));
+  if (S_ISREG(status.st_mode) && status.st_uid != ::geteuid()) return fail(of_another_user(path, status));
+  return fd;
 }
 
 Result<void> make_directories(const std::string& path) {
@@ -47,7 +56,11 @@ Result<void> make_directories(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(error_from_errno(errno, fmt::format("stat '{}'", path)));
   if (!S_ISDIR(status.st_mode)) return fail(Errc::invalid_argument, "'{}' is not a directory", path);
-  return {};
+  if (status.st_uid != ::geteuid()) return fail(of_another_user(path, status));
+  // Where it is sticky, as /tmp is, others can add names but not take ours away.
+  const bool changed_by_others = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
+  if (!changed_by_others) return {};
+  return fail(Errc::permission_denied, "'{}' may be changed by other users: `chmod go-w`, or choose another", path);
 }
 
 bool was_removed(int fd) {

@@ -9,10 +9,12 @@
 
 namespace cairn {
 
-// open(2) with O_CLOEXEC and mode 0600; errors name the path.
+// open(2) with O_CLOEXEC, O_NOFOLLOW and mode 0600; errors name the path. With O_CREAT, a file that is there already
+// and is another user's is permission_denied.
 Result<UniqueFd> open_file(const std::string& path, int flags);
 
-// Creates `path` and its parents with mode 0700 as far as they are missing.
+// Creates `path` and its parents with mode 0700 as far as they are missing. permission_denied if `path` is another
+// user's, or others may take away what is put there: everybody's bytes are to be in it.
 Result<void> make_directories(const std::string& path);
 
 // The open file has no name any more: its room on the disk comes back with its last descriptor.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -52,8 +53,8 @@ std::string rooted(const std::string& path) { return path.empty() || path.starts
 
 void print(const CheckReport& report, const std::string& store, std::ostream& out) {
   for (const CheckFinding& finding : report.findings) {
-    out << fmt::format("{} {} {}: {}\n", finding.loss ? "LOSS  " : "untidy", rooted(finding.path), finding.object,
-                       finding.message);
+    out << fmt::format("{} {} {}: {}\n", finding.loss ? "LOSS  " : "untidy", printable(rooted(finding.path)),
+                       printable(finding.object), printable(finding.message));
   }
   out << fmt::format("{} with {}, {} with {}, {}, {} ({})\n", human_count(report.directories, "directory"),
                      human_count(report.records, "record"), human_count(report.files, "file"),

@@ -1,3 +1,7 @@
+#include <grp.h>
+
+#include <charconv>
+
 #include "base/units.h"
 #include "cli/command.h"
 #include "remote/atomic_create_proof.h"
@@ -22,16 +26,33 @@ constexpr const char* kHelp =
 
 struct InitOptions {
   std::string url;
+  std::string group;
   uint64_t chunk_size = kDefaultChunkSize;
   uint32_t keep_versions = StoreFormat{}.keep_versions;
   std::chrono::nanoseconds keep_deleted = std::chrono::seconds(StoreFormat{}.keep_deleted_seconds);
 };
 
+// A name, or a number.
+Result<gid_t> group_named(const std::string& name) {
+  if (const group* found = ::getgrnam(name.c_str())) return found->gr_gid;
+  gid_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error == std::errc() && end == name.data() + name.size()) return number;
+  return fail(Errc::invalid_argument, "--group: this host knows no group '{}'", name);
+}
+
 Result<int> init(const InitOptions& options, const Streams& streams) {
   if (options.chunk_size > std::numeric_limits<uint32_t>::max()) {
     return fail(Errc::invalid_argument, "--chunk-size: at most 4MiB");
   }
-  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(options.url, {.create = true});
+  OpenObjectStoreOptions open{.create = true};
+  if (!options.group.empty()) {
+    if (is_endpoint(options.url)) return fail(Errc::invalid_argument, "--group is for dir: stores");
+    const auto group = group_named(options.group);
+    if (!group) return fail(group.error());
+    open.group = *group;
+  }
+  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(options.url, open);
   if (!bare) return fail(bare.error());
   KernelRandom random;
   RemoteStack remote(std::move(*bare), {}, system_clock(), random);
@@ -59,6 +80,10 @@ void add_init(CLI::App& app, const Streams& streams, Action& chosen) {
   CLI::App* command = app.add_subcommand("init", "Make a store");
   const auto options = std::make_shared<InitOptions>();
   command->add_option("store", options->url, "Where: dir:PATH or s3://BUCKET/PREFIX")->required()->type_name("STORE");
+  command
+      ->add_option("--group", options->group,
+                   "dir: only: hosts that run as members of this group share the store [its owner alone]")
+      ->type_name("GROUP");
   add_parsed_option(*command, "--chunk-size", options->chunk_size, parse_size,
                     "Plain bytes in a chunk, a power of two from 64KiB to 4MiB; fixed for ever [4MiB]")
       ->type_name("SIZE");

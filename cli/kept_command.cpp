@@ -9,6 +9,7 @@
 #include "cache/disk_staging_area.h"
 #include "cli/command.h"
 #include "cli/mount_client.h"
+#include "cli/printable.h"
 #include "daemon/read_only_store.h"
 #include "fs/kept_identity.h"
 #include "store/chunks/chunk_reader.h"
@@ -69,7 +70,7 @@ Result<std::string> mountpoint_of(const KeptOptions& options, size_t argument, c
 
 void print(const Json& kept, const Streams& streams) {
   const Nanos now = system_clock().wall_now();
-  for (const Json& file : kept) {
+  for (const Json& file : printable(kept)) {
     const Nanos since = file.value("since_ns", Nanos{0});
     const std::chrono::nanoseconds age(std::max<Nanos>(now - since, 0));
     streams.out << fmt::format("{:>6}  {}  {}, {} old, {}: {}\n", file.value("number", uint64_t{0}),

@@ -1,6 +1,7 @@
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/mount_client.h"
+#include "cli/printable.h"
 #include "daemon/history.h"
 #include "daemon/read_only_store.h"
 
@@ -39,7 +40,8 @@ Result<Json> history_from_mount(const LogOptions& options, const Streams& stream
   return history;
 }
 
-void print(const Json& history, std::ostream& out) {
+void print(const Json& said, std::ostream& out) {
+  const Json history = printable(said);
   constexpr const char* kRow = "{:<8} {:<20} {:>10} {:>7} {:>7} {:>10}  {}\n";
   out << fmt::format(kRow, "VERSION", "PUBLISHED", "SIZE", "NEW", "SHARED", "SENT", "HOST");
   for (const Json& version : history.at("versions")) {

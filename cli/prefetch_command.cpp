@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/mount_client.h"
+#include "cli/printable.h"
 #include "cli/progress.h"
 
 namespace cairn {
@@ -46,7 +47,8 @@ Result<Json> prefetch_in(const std::string& mountpoint, const std::vector<std::s
   return result;
 }
 
-void print(const Json& result, const Streams& streams) {
+void print(const Json& said, const Streams& streams) {
+  const Json result = printable(said);
   const auto number = [&result](const char* key) { return result.at(key).get<uint64_t>(); };
   const double seconds = result.at("seconds").get<double>();
   streams.out << fmt::format(

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/units.h"
 #include "base/version.h"
 
@@ -80,7 +81,7 @@ int run_cli(std::span<const std::string> args, const Streams& streams) {
   }
   const Result<int> done = chosen();
   if (done) return *done;
-  streams.err << prefix_of(*app) << done.error().message() << "\n";
+  streams.err << prefix_of(*app) << printable(done.error().message()) << "\n";
   return done.error().code() == Errc::invalid_argument ? 2 : 1;
 }
 

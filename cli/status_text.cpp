@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/units.h"
+#include "cli/printable.h"
 
 namespace cairn {
 
@@ -137,7 +138,8 @@ std::string trouble_lines(const Json& status) {
 
 }  // namespace
 
-std::string status_text(const Json& status) {
+std::string status_text(const Json& said) {
+  const Json status = printable(said);
   const std::string head =
       fmt::format("{} on {}{}\n", status.value("store", "?"), status.value("mountpoint", "?"),
                   status.value("detached", false) ? " (unmounted, but its files are still open somewhere)" : "");

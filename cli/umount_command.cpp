@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/mount_client.h"
 #include "cli/occupants.h"
+#include "cli/printable.h"
 #include "cli/unmount.h"
 #include "daemon/local_paths.h"
 
@@ -59,7 +60,8 @@ Error explain_busy(const Error& error, const std::string& mountpoint) {
 }
 
 // Tells the user what the daemon said at its end.
-int report_end(const Json& end, const std::string& mountpoint, const Streams& streams) {
+int report_end(const Json& said, const std::string& mountpoint, const Streams& streams) {
+  const Json end = printable(said);
   Json kept = Json::array();
   size_t never_closed = 0;
   for (const Json& file : end.value("unpublished", Json::array())) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "cache/local_files.h"
 
 namespace cairn {
 
@@ -51,7 +52,7 @@ Result<UniqueFd> listen_at(const std::string& path) {
   if (!address) return fail(address.error());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return fail(error_from_errno(errno, "socket"));
-  // The mode before listen(): until then nobody can connect, whatever the umask was.
+  // In a directory of this user's alone, and with its mode before listen().
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
       ::chmod(path.c_str(), 0600) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     return fail(error_from_errno(errno, path));
@@ -70,9 +71,7 @@ struct ControlServer::Connection {
 };
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, Handler handler) {
-  std::error_code made;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), made);
-  if (made) return fail(error_from_errno(made.value(), std::filesystem::path(path).parent_path().string()));
+  if (auto made = make_directories(std::filesystem::path(path).parent_path()); !made) return fail(made.error());
   const Result<void> free = remove_stale_socket(path);
   if (!free) return fail(free.error());
   Result<UniqueFd> listener = listen_at(path);

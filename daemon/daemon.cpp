@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -46,6 +47,7 @@ void make_small_stacks() {
 // The daemon must outlive a full memory as long as others can give way: its death is a SIGBUS to everybody who has a
 // file mapped. And it holds a file for each draft.
 void prepare_process() {
+  ::umask(0077);  // what it makes is its own: cache, log, socket
   make_small_stacks();
   std::ofstream("/proc/self/oom_score_adj") << "-800";  // refused to ordinary users, who keep the default
   rlimit files{};

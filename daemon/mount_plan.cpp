@@ -11,6 +11,7 @@
 
 #include "base/paths.h"
 #include "base/random.h"
+#include "cache/local_files.h"
 #include "daemon/local_paths.h"
 #include "fs/fuse/mount_check.h"
 #include "remote/atomic_create_proof.h"
@@ -29,10 +30,11 @@ struct FoundStore {
   bool read_only = false;
 };
 
-Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const Settings& settings, bool read_only) {
+Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const Settings& settings, bool read_only,
+                                                 const Notice& notice) {
   const uint32_t operations = settings.io_threads;
-  Result<std::unique_ptr<ObjectStore>> bare =
-      open_object_store(url, {.read_only = read_only, .operations = operations, .timeout = settings.mount_timeout});
+  Result<std::unique_ptr<ObjectStore>> bare = open_object_store(
+      url, {.read_only = read_only, .operations = operations, .timeout = settings.mount_timeout, .notice = notice});
   if (!bare) return fail(bare.error());
   RemoteStack::Options options;
   options.limits = {.operations = operations, .background_operations = std::max(operations * 3 / 4, 1U)};
@@ -44,8 +46,8 @@ bool forbids_writing(const Error& error) {
   return error.code() == Errc::read_only || error.code() == Errc::permission_denied;
 }
 
-Result<FoundStore> find_store(const MountRequest& request, bool read_only) {
-  auto remote = open_remote(request.store, request.settings, read_only);
+Result<FoundStore> find_store(const MountRequest& request, bool read_only, const Notice& notice) {
+  auto remote = open_remote(request.store, request.settings, read_only, notice);
   if (!remote && remote.error().code() == Errc::not_found) {
     return fail(Errc::not_found, "{}: to make a new store there, `cairnfs init {}`", remote.error().message(),
                 request.store);
@@ -60,13 +62,13 @@ Result<FoundStore> find_store(const MountRequest& request, bool read_only) {
 
 // A host that may not write can still read.
 Result<FoundStore> find_store_read_only(const MountRequest& request, const Error& reason, const Notice& notice) {
-  auto store = find_store(request, true);
+  auto store = find_store(request, true, notice);
   if (store) notice(reason.message() + ": mounting read-only");
   return store;
 }
 
 Result<FoundStore> find_store(const MountRequest& request, const Notice& notice) {
-  auto store = find_store(request, request.settings.read_only);
+  auto store = find_store(request, request.settings.read_only, notice);
   const bool retry = !store && forbids_writing(store.error()) && !request.settings.read_only;
   return retry ? find_store_read_only(request, store.error(), notice) : std::move(store);
 }
@@ -113,13 +115,7 @@ Result<std::string> make_cache_directory(const MountRequest& request, const Foun
   if (auto outside = check_outside("the cache directory", path, request.mountpoint); !outside) {
     return fail(outside.error());
   }
-  std::error_code made;
-  const bool is_new = std::filesystem::create_directories(path, made);
-  if (made) {
-    return fail(
-        error_from_errno(made.value(), path).in("cannot make the cache directory, choose another with --cache-dir"));
-  }
-  if (is_new) ::chmod(path.c_str(), 0700);  // it holds everybody's bytes
+  if (auto made = make_directories(path); !made) return fail(made.error().in("the cache directory (--cache-dir)"));
   return path;
 }
 
@@ -129,8 +125,7 @@ Result<std::string> choose_log_file(const MountRequest& request, const std::stri
   if (wanted.empty() && request.foreground) return std::string();
   const std::string path = wanted.empty() ? cache_dir + "/cairnfs.log" : absolute_path(wanted, host.directory);
   if (auto outside = check_outside("the log file", path, request.mountpoint); !outside) return fail(outside.error());
-  errno = 0;
-  if (!std::ofstream(path, std::ios::app)) return fail(error_from_errno(errno == 0 ? EIO : errno, path).in("log.file"));
+  if (auto opened = open_file(path, O_WRONLY | O_CREAT | O_APPEND); !opened) return fail(opened.error().in("log.file"));
   return path;
 }
 

@@ -1,5 +1,8 @@
 // chmod, chown, utimens, truncate, and extended attributes.
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <map>
 
 #include "base/posix_error.h"
 #include "fs/store_file_system.h"
@@ -33,6 +36,21 @@ AttributeChange change_for(const SetAttributes& wanted, Kind kind, Nanos now) {
   };
 }
 
+// Whether somebody may do less afterwards. A label of `security.*` decides what may be done, too.
+bool narrows(const AttributeChange& change, const Attributes& before) {
+  constexpr uint32_t kRights = 0777;
+  Attributes after = before;
+  if (!change(after)) return false;  // it will fail for itself
+  const auto is_label = [](const auto& xattr) { return xattr.first.starts_with("security."); };
+  const auto labels = [&](const Attributes& of) {
+    std::map<std::string, std::string> found;
+    std::ranges::copy_if(of.xattrs, std::inserter(found, found.end()), is_label);
+    return found;
+  };
+  return (before.mode & kRights & ~after.mode) != 0 || before.uid != after.uid || before.gid != after.gid ||
+         labels(before) != labels(after);
+}
+
 bool changes_entry(const SetAttributes& wanted) { return wanted.mode || wanted.uid || wanted.gid || wanted.mtime; }
 
 }  // namespace
@@ -42,19 +60,19 @@ Result<NodeReply> StoreFileSystem::set_attributes(NodeId id, const SetAttributes
   auto node = nodes_.find(id);
   if (!node) return fail(std::move(node).error());
   if (auto writable = check_writable(**node); !writable) return fail(std::move(writable).error());
-  auto done = wanted.size_bytes ? set_size(*node, wanted, context) : apply(*node, wanted);
+  auto done = wanted.size_bytes ? set_size(*node, wanted, context) : apply(*node, wanted, context);
   if (!done) return fail(std::move(done).error());
   return describe(*node, context);
 }
 
 // Everything but the size.
-Result<void> StoreFileSystem::apply(const NodePtr& node, SetAttributes wanted) {
+Result<void> StoreFileSystem::apply(const NodePtr& node, SetAttributes wanted, const RequestContext& context) {
   if (auto* file = dynamic_cast<FileNode*>(node.get()); file != nullptr && wanted.mtime) {
     const auto bytes = nodes_.view(*file).bytes;
     if (bytes && bytes->set_unpublished_mtime(*wanted.mtime)) wanted.mtime.reset();
   }
   if (!changes_entry(wanted)) return {};
-  return change(*node, change_for(wanted, node->kind, environment_.clock.wall_now()));
+  return change(*node, change_for(wanted, node->kind, environment_.clock.wall_now()), context);
 }
 
 Result<void> StoreFileSystem::set_size(const NodePtr& node, const SetAttributes& wanted,
@@ -67,7 +85,7 @@ Result<void> StoreFileSystem::set_size(const NodePtr& node, const SetAttributes&
   if (!opened) return fail(std::move(opened).error());
   if (!(*opened)->writable) return fail_posix(EINVAL, "not open for writing");
   if (auto done = resize(*file, *(*opened)->bytes, *wanted.size_bytes, context); !done) return done;
-  return apply(node, wanted);
+  return apply(node, wanted, context);
 }
 
 // truncate(2): as if opened, truncated and closed; but where others are writing, their close publishes.
@@ -79,7 +97,7 @@ Result<void> StoreFileSystem::truncate_unopened(const FileNodePtr& node, const S
   const uint64_t session = environment_.random.next_u64();
   bytes->add_writer(session);
   auto done = resize(*node, *bytes, *wanted.size_bytes, context);
-  if (done) done = apply(node, wanted);
+  if (done) done = apply(node, wanted, context);
   if (done && !others_write) done = publisher_.publish(node, session, context);
   bytes->remove_writer();
   nodes_.close(*node);
@@ -91,22 +109,28 @@ Result<void> StoreFileSystem::resize(FileNode& node, FileBytes& bytes, uint64_t 
   if (bytes.size_bytes() != size_bytes) return bytes.truncate(size_bytes, context);
   const Nanos now = environment_.clock.wall_now();
   if (bytes.set_unpublished_mtime(now)) return {};
-  return change(node, change_for({.mtime = now}, Kind::file, now));
+  return change(node, change_for({.mtime = now}, Kind::file, now), context);
 }
 
-Result<void> StoreFileSystem::change(Node& node, const AttributeChange& change) {
-  if (auto* directory = dynamic_cast<DirectoryNode*>(&node)) {
-    return directory->directory->commit_soon(change_directory(change));
-  }
-  return change_file(static_cast<FileNode&>(node), change);
+// Who may do less than before must not be able to for another second on another host.
+Result<void> StoreFileSystem::change(Node& node, const AttributeChange& change, const RequestContext& context) {
+  auto* of = dynamic_cast<DirectoryNode*>(&node);
+  if (of == nullptr) return change_file(static_cast<FileNode&>(node), change, context);
+  Directory& directory = *of->directory;
+  if (narrows(change, directory.attributes())) return directory.commit(change_directory(change), context);
+  return directory.commit_soon(change_directory(change));
 }
 
 // An unlinked file's attributes are nobody's but this host's.
-Result<void> StoreFileSystem::change_file(FileNode& node, const AttributeChange& change) {
+Result<void> StoreFileSystem::change_file(FileNode& node, const AttributeChange& change,
+                                          const RequestContext& context) {
   const FileView view = nodes_.view(node);
   if (!view.unlinked) {
     Directory& directory = *view.place.parent->directory;
-    auto done = directory.commit_soon(change_entry(view.place.name, node.ino, change));
+    const EntryPtr seen = directory.find_committed(view.place.name);  // by others: a file that is new here is not
+    const bool at_once = seen && seen->id == node.ino && narrows(change, view.entry->attributes);
+    Mutation mutation = change_entry(view.place.name, node.ino, change);
+    auto done = at_once ? directory.commit(std::move(mutation), context) : directory.commit_soon(std::move(mutation));
     if (done) {
       if (auto found = find_entry(directory, view.place.name, node.ino); found.entry) {
         nodes_.set_entry(node, found.entry);
@@ -164,11 +188,12 @@ Result<void> StoreFileSystem::change_xattrs(NodeId id, const std::string& name, 
   if (auto valid = check_xattr_name((*node)->kind, name); !valid) return valid;
   if (auto fresh = attributes_of(**node, context); !fresh) return fail(std::move(fresh).error());
   const Nanos now = environment_.clock.wall_now();
-  return change(**node, [=](Attributes& attributes) -> Result<void> {
+  const auto dated = [=](Attributes& attributes) -> Result<void> {
     if (auto done = edit(attributes); !done) return done;
     attributes.ctime = now;
     return {};
-  });
+  };
+  return change(**node, dated, context);
 }
 
 Result<void> StoreFileSystem::set_xattr(NodeId id, const std::string& name, const std::string& value, int flags,

@@ -163,12 +163,12 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   void grow(FileNode& node, const FileView& view, const RequestContext& context);
 
   // attributes.cpp
-  Result<void> apply(const NodePtr& node, SetAttributes wanted);
+  Result<void> apply(const NodePtr& node, SetAttributes wanted, const RequestContext& context);
   Result<void> set_size(const NodePtr& node, const SetAttributes& wanted, const RequestContext& context);
   Result<void> truncate_unopened(const FileNodePtr& node, const SetAttributes& wanted, const RequestContext& context);
   Result<void> resize(FileNode& node, FileBytes& bytes, uint64_t size_bytes, const RequestContext& context);
-  Result<void> change(Node& node, const AttributeChange& change);
-  Result<void> change_file(FileNode& node, const AttributeChange& change);
+  Result<void> change(Node& node, const AttributeChange& change, const RequestContext& context);
+  Result<void> change_file(FileNode& node, const AttributeChange& change, const RequestContext& context);
   Result<Attributes> attributes_of(Node& node, const RequestContext& context);
   Result<void> change_xattrs(NodeId id, const std::string& name, const AttributeChange& edit,
                              const RequestContext& context);

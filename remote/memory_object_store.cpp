@@ -30,7 +30,9 @@ Result<SharedBuffer> MemoryObjectStore::find(const std::string& key, const Reque
 Result<Buffer> MemoryObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
   auto object = find(key, context);
   if (!object) return fail(object.error().in("get " + key));
-  return Buffer::copy_of(part_of((*object)->view(), range));
+  const ByteView part = part_of((*object)->view(), range);
+  if (auto sane = check_answer(part.size(), range); !sane) return fail(sane.error().in("get " + key));
+  return Buffer::copy_of(part);
 }
 
 Result<void> MemoryObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "remote/object_store.h"
+#include "base/units.h"
 
 namespace cairn {
 
@@ -65,6 +65,12 @@ Result<void> check_put(std::string_view key, ByteView bytes) {
   if (auto valid = check_key(key); !valid) return valid;
   if (bytes.size() <= kMaxObjectBytes) return {};
   return fail(Errc::invalid_argument, "{} bytes are more than an object may hold ({})", bytes.size(), kMaxObjectBytes);
+}
+
+Result<void> check_answer(uint64_t size_bytes, const ByteRange& range) {
+  if (size_bytes <= range.most_bytes) return {};
+  return fail(Errc::corrupt, "an object of {} where at most {} can be right", human_bytes(size_bytes),
+              human_bytes(range.most_bytes));
 }
 
 }  // namespace cairn

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
 #include "base/result.h"
+#include "remote/object_store.h"
 
 namespace cairn {
 
@@ -30,5 +30,8 @@ Result<void> check_list(std::string_view prefix, size_t limit);
 
 // invalid_argument for a bad key, or bytes past kMaxObjectBytes.
 Result<void> check_put(std::string_view key, ByteView bytes);
+
+// corrupt unless an answer of `size_bytes` to a get of `range` can be right.
+Result<void> check_answer(uint64_t size_bytes, const ByteRange& range);
 
 }  // namespace cairn

@@ -18,7 +18,8 @@ inline constexpr uint64_t kMaxObjectBytes = 1ULL << 30;
 // Part of an object. `length` may reach past the object's end: the answer is then shorter.
 struct ByteRange {
   uint64_t offset = 0;
-  std::optional<uint64_t> length;  // nullopt: to the end
+  std::optional<uint64_t> length{};       // nullopt: to the end
+  uint64_t most_bytes = kMaxObjectBytes;  // a longer answer cannot be right: it is corrupt before memory is taken
 };
 
 struct ObjectInfo {
@@ -44,7 +45,8 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
 
-  // The bytes of `range`; a range that starts at or past the end gives an empty buffer. Failures: not_found.
+  // The bytes of `range`; a range that starts at or past the end gives an empty buffer. Failures: not_found;
+  // corrupt (more than range.most_bytes).
   virtual Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) = 0;
 
   // Creates the object, whole or not at all. Of many racers for one key exactly one succeeds; the others get

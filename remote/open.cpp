@@ -1,5 +1,6 @@
 #include "remote/open.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 
@@ -44,12 +45,20 @@ Result<std::string> path_of_store(const std::string& path) {
 
 // On a thread that is left to itself if the file system hangs.
 Result<std::unique_ptr<ObjectStore>> open_directory(DirectoryObjectStore::Options options,
-                                                    std::chrono::nanoseconds timeout) {
+                                                    const OpenObjectStoreOptions& wanted) {
   using Opened = Result<std::unique_ptr<DirectoryObjectStore>>;
   const std::string path = options.path;
-  const std::function<Opened()> open = [options = std::move(options)] { return DirectoryObjectStore::open(options); };
-  auto opened = call_detached("open store", open, timeout);
+  const auto is_open_to_others = std::make_shared<std::atomic<bool>>(false);
+  const std::function<Opened()> open = [options = std::move(options), is_open_to_others] {
+    auto store = DirectoryObjectStore::open(options);
+    *is_open_to_others = store && (*store)->is_open_to_others();
+    return store;
+  };
+  auto opened = call_detached("open store", open, wanted.timeout);
   if (!opened) return fail(Errc::deadline_exceeded, "store dir:{}: its file system does not answer", path);
+  if (*is_open_to_others && wanted.notice) {
+    wanted.notice(fmt::format("store dir:{}: other users of this host can read it: `chmod -R o= {}`", path, path));
+  }
   return std::move(*opened);
 }
 
@@ -78,7 +87,7 @@ Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, c
   if (!url.starts_with(kDirectoryScheme)) return fail(unknown_url(url));
   auto path = path_of_store(url.substr(kDirectoryScheme.size()));
   if (!path) return fail(std::move(path).error());
-  auto directory = open_directory({*path, options.read_only, options.create}, options.timeout);
+  auto directory = open_directory({*path, options.read_only, options.create, options.group}, options);
   if (!directory) return directory;
   return std::make_unique<DetachedObjectStore>(std::move(*directory),
                                                DetachedObjectStore::Options{.threads = options.operations});

@@ -1,8 +1,12 @@
 // From a URL to a store.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "remote/object_store.h"
@@ -11,9 +15,11 @@ namespace cairn {
 
 struct OpenObjectStoreOptions {
   bool read_only = false;
-  bool create = false;     // make an empty directory for a new store if there is none
-  size_t operations = 32;  // that the store can have under way at once
+  bool create = false;           // make an empty directory for a new store if there is none
+  std::optional<gid_t> group{};  // with `create`: whose members the directory is for, besides its owner
+  size_t operations = 32;        // that the store can have under way at once
   std::chrono::nanoseconds timeout{std::chrono::seconds(30)};
+  std::function<void(const std::string& what)> notice{};  // what the user should hear of, though it is no failure
 };
 
 // "dir:PATH": a relative PATH is seen from the current directory, now; the calls are detached, so that none outlasts

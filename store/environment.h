@@ -1,6 +1,7 @@
 // What the store's classes work with: the outside worlds they were given, and the settings they share.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -62,6 +63,17 @@ struct StoreEnvironment {
 
   [[nodiscard]] RequestContext background(Cause cause) const {
     return RequestContext::within(options.operation_timeout, cause);
+  }
+
+  // What one directory's records, or one manifest, may take while they are read. More is an error of that one alone.
+  [[nodiscard]] uint64_t most_metadata_bytes() const { return memory.limit_bytes() / 2; }
+  // Room for what a message of that many bytes becomes; held while it is decoded. Small ones are not worth a wait.
+  // Failures: those of MemoryBudget::acquire.
+  Result<MemoryBudget::Lease> room_to_decode(uint64_t message_bytes, const RequestContext& context) const {
+    constexpr uint64_t kGrowth = 16;
+    constexpr uint64_t kSmall = 64 << 10;
+    if (message_bytes <= kSmall) return MemoryBudget::Lease();
+    return memory.acquire(std::min(message_bytes, most_metadata_bytes() / kGrowth) * kGrowth, context);
   }
 };
 

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <exception>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
 
+#include "base/contained.h"
 #include "base/request_context.h"
 #include "fs/fuse/endpoint.h"
 #include "fs/fuse/libfuse.h"
@@ -59,11 +59,7 @@ class Request {
   template <class Body>
   auto guarded(const Body& body) -> decltype(body(std::declval<const RequestContext&>())) {
     if (abandoned_) return fail(Errc::cancelled, "its caller was killed before it began");
-    try {
-      return body(context_);
-    } catch (const std::exception& exception) {
-      return fail(Errc::io, "unexpected exception: {}", exception.what());
-    }
+    return contained([&] { return body(context_); });
   }
   static void interrupted(fuse_req_t raw, void* self);
   Interrupts::Ticket follow();

@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::chrono::seconds kStsTimeout{10};
 
-bool is_region_name(std::string_view region) {
-  return std::ranges::all_of(region,
-                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
-}
-
 std::string region_of(const CredentialSettings& settings) {
   if (!settings.region.empty()) return settings.region;
   const std::string region = settings.environment.setting("AWS_REGION");
@@ -36,7 +31,7 @@ Result<std::string> sts_url(const CredentialSettings& settings) {
     return endpoint.ends_with('/') ? endpoint : endpoint + "/";
   }
   const std::string region = region_of(settings);
-  if (!is_region_name(region)) return fail(Errc::invalid_argument, "the region's name cannot be part of a host name");
+  if (!region.empty() && !is_host_label(region)) return fail(Errc::invalid_argument, "the region's name cannot be part of a host name");
   if (region.empty()) return "https://sts.amazonaws.com/";
   return fmt::format("https://sts.{}.amazonaws.com{}/", region, region.starts_with("cn-") ? ".cn" : "");
 }

@@ -21,12 +21,17 @@ namespace {
 constexpr size_t kReadStepBytes = 4 << 20;         // between two looks at the context
 constexpr size_t kMaxRememberedFolders = 1 << 16;  // forgetting costs one sync when a folder is used again
 
+// What `group` is to have of a store's root. Its members see each other's files by the set-group-id bit.
+constexpr mode_t kSharedRoot = S_ISGID | S_IRWXU | S_IRWXG;
+
 // Makes the directory at `path` unless it is there, durably.
-Result<void> create_root(const std::string& path) {
-  if (::mkdir(path.c_str(), 0777) != 0) {
-    if (errno == EEXIST) return {};
-    return fail(file_error(errno, "make " + path));
+Result<void> create_root(const std::string& path, std::optional<gid_t> group) {
+  const bool is_new = ::mkdir(path.c_str(), Sharing{}.folders) == 0;
+  if (!is_new && errno != EEXIST) return fail(file_error(errno, "make " + path));
+  if (group && (::chown(path.c_str(), -1, *group) != 0 || ::chmod(path.c_str(), kSharedRoot) != 0)) {
+    return fail(file_error(errno, "give " + path + " to the group"));
   }
+  if (!is_new) return {};
   const auto above = Folder::open_root(path + "/..");
   if (!above) return fail(above.error());
   return above->sync();
@@ -64,7 +69,7 @@ Result<size_t> read_at(int fd, uint64_t offset, MutableByteView out, const Reque
 Result<Buffer> read_range(int fd, uint64_t size_bytes, const ByteRange& range, const RequestContext& context) {
   const uint64_t offset = std::min(range.offset, size_bytes);
   const uint64_t length = std::min(size_bytes - offset, range.length.value_or(size_bytes));
-  if (length > kMaxObjectBytes) return fail(Errc::corrupt, "{} bytes: no object is that large", length);
+  if (auto sane = check_answer(length, range); !sane) return fail(std::move(sane).error());
   // All of it at once rather than in the kernel's cautious steps; what fails here fails again below, with an error.
   ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
   Buffer buffer(length);
@@ -89,7 +94,7 @@ Result<void> confirm_taken(const Folder& folder, const std::string& leaf) {
 Result<std::unique_ptr<DirectoryObjectStore>> DirectoryObjectStore::open(Options options) {
   const std::string context = "store dir:" + options.path;
   if (options.create && !options.read_only) {
-    if (auto created = create_root(options.path); !created) return fail(created.error().in(context));
+    if (auto created = create_root(options.path, options.group); !created) return fail(created.error().in(context));
   }
   auto root = Folder::open_root(options.path);
   if (!root) return fail(root.error().in(context));
@@ -97,7 +102,23 @@ Result<std::unique_ptr<DirectoryObjectStore>> DirectoryObjectStore::open(Options
     if (auto writable = check_writable(*root); !writable) return fail(writable.error().in(context));
     clean_up_after_crashes(*root, options.path);
   }
-  return std::unique_ptr<DirectoryObjectStore>(new DirectoryObjectStore(std::move(options), std::move(*root)));
+  const auto sharing = root->sharing();
+  if (!sharing) return fail(sharing.error().in(context));
+  return std::unique_ptr<DirectoryObjectStore>(
+      new DirectoryObjectStore(std::move(options), std::move(*root), *sharing));
+}
+
+// What this version makes is closed by itself; folders that were made otherwise are open if the way to them is.
+bool DirectoryObjectStore::is_open_to_others() const {
+  if (!root_.is_open_to_others()) return false;
+  bool is_open = false;
+  const auto look = [&](std::string_view name, Folder::Kind kind) -> Result<void> {
+    if (kind != Folder::Kind::folder) return {};
+    const auto folder = root_.open_folder(std::string(name));
+    is_open = is_open || (folder && folder->is_open_to_others());
+    return {};
+  };
+  return root_.for_each_name(look) && is_open;
 }
 
 Result<UniqueFd> DirectoryObjectStore::open_object(const std::string& key, uint64_t* size_bytes) const {
@@ -156,7 +177,7 @@ Result<void> DirectoryObjectStore::put_checked(const std::string& key, ByteView 
   if (!folder) return fail(folder.error());
   if (folder->size_of(leaf)) return confirm_taken(*folder, leaf);
 
-  auto object = TemporaryObject::create(root_);
+  auto object = TemporaryObject::create(root_, sharing_);
   if (!object) return fail(object.error());
   if (auto written = object->write_durably(bytes, context); !written) return written;
   if (auto live = context.check(); !live) return live;
@@ -202,7 +223,7 @@ Result<Folder> DirectoryObjectStore::make_folders(const std::string& path) {
     end = std::min(path.find('/', begin), path.size());
     const std::string name = path.substr(begin, end - begin);
     const std::string path_to_here = path.substr(0, end);
-    if (auto made = here->make_folder(name); !made) return fail(std::move(made).error());
+    if (auto made = here->make_folder(name, sharing_); !made) return fail(std::move(made).error());
     if (!is_known_durable(path_to_here)) {
       if (auto synced = here->sync(); !synced) return fail(std::move(synced).error());
       remember_durable(path_to_here);

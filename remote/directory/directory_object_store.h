@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 #include "base/mutex.h"
@@ -15,6 +16,7 @@ namespace cairn {
 //
 // Thread-safety: all methods may be called from any thread; no lock is held over a system call that may wait.
 // Ownership: keeps the directory open, so renaming or covering it later does not change which store this is.
+// Access: what it makes is the owner's alone; if the directory has the set-group-id bit, its group's too.
 // Failures: those of ObjectStore, each naming the key and what to do. Symbolic links below the directory are not
 //   followed. A system call that hangs (a dead NFS server) hangs its thread: deadline and stop are looked at between
 //   steps, not within one. DetachedObjectStore is for that.
@@ -25,11 +27,15 @@ class DirectoryObjectStore final : public ObjectStore {
   struct Options {
     std::string path;
     bool read_only = false;
-    bool create = false;  // make the directory if it is not there (its parent must be)
+    bool create = false;           // make the directory if it is not there (its parent must be), for its owner alone
+    std::optional<gid_t> group{};  // with `create`: and for the members of this group
   };
   // Failures: not_found; invalid_argument if it is no directory; read_only or permission_denied if it takes no files
   // though `read_only` is not set.
   static Result<std::unique_ptr<DirectoryObjectStore>> open(Options options);
+
+  // Whether other users of this host may read what is stored here.
+  [[nodiscard]] bool is_open_to_others() const;
 
   Result<Buffer> get(const std::string& key, ByteRange range, const RequestContext& context) override;
   Result<void> put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) override;
@@ -40,7 +46,8 @@ class DirectoryObjectStore final : public ObjectStore {
   [[nodiscard]] std::string describe() const override { return "dir:" + options_.path; }
 
  private:
-  DirectoryObjectStore(Options options, Folder root) : options_(std::move(options)), root_(std::move(root)) {}
+  DirectoryObjectStore(Options options, Folder root, const Sharing& sharing)
+      : options_(std::move(options)), root_(std::move(root)), sharing_(sharing) {}
 
   // The checks of put_if_absent and remove before they touch anything.
   [[nodiscard]] Result<void> admit_change(const RequestContext& context) const;
@@ -57,6 +64,7 @@ class DirectoryObjectStore final : public ObjectStore {
 
   const Options options_;
   const Folder root_;
+  const Sharing sharing_;
   mutable Mutex mutex_;
   std::unordered_set<std::string> durable_folders_
       CAIRN_GUARDED_BY(mutex_);  // their names are synced in the folders above

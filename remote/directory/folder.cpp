@@ -14,8 +14,6 @@ namespace cairn {
 
 namespace {
 
-constexpr mode_t kDirectoryMode = 0777;  // less the umask
-
 // Its kind as the directory itself says, or as the file's inode does where the directory does not.
 std::optional<Folder::Kind> kind_of(int folder_fd, const dirent& entry) {
   if (entry.d_type == DT_REG) return Folder::Kind::file;
@@ -88,9 +86,31 @@ Result<void> Folder::for_each_name(const Visit& visit) const {
   return {};
 }
 
-Result<void> Folder::make_folder(const std::string& name) const {
-  if (::mkdirat(fd_.get(), name.c_str(), kDirectoryMode) == 0 || errno == EEXIST) return {};
+// Closed until it has its mode: the umask could only leave out what the group is to have.
+Result<void> Folder::make_folder(const std::string& name, const Sharing& sharing) const {
+  if (::mkdirat(fd_.get(), name.c_str(), Sharing{}.folders) != 0) {
+    if (errno == EEXIST) return {};
+    return fail(file_error(errno, "make folder " + name));
+  }
+  if (sharing.folders == Sharing{}.folders) return {};
+  if (::fchmodat(fd_.get(), name.c_str(), sharing.folders, 0) == 0) return {};
   return fail(file_error(errno, "make folder " + name));
+}
+
+// The group's members are hosts that share the store: that it is theirs is what the set-group-id bit says.
+Result<Sharing> Folder::sharing() const {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return fail(file_error(errno, "look at the folder"));
+  Sharing sharing;
+  if ((status.st_mode & S_ISGID) == 0 || (status.st_mode & S_IRWXG) == 0) return sharing;
+  sharing.folders |= S_ISGID | (status.st_mode & S_IRWXG);
+  sharing.objects |= status.st_mode & S_IRGRP;
+  return sharing;
+}
+
+bool Folder::is_open_to_others() const {
+  struct stat status {};
+  return ::fstat(fd_.get(), &status) == 0 && (status.st_mode & S_IRWXO) != 0;
 }
 
 Result<bool> Folder::unlink(const std::string& name) const {

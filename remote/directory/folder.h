@@ -1,6 +1,8 @@
 // One open directory below a store's root, and the file calls a store makes in it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <string_view>
@@ -9,6 +11,12 @@
 #include "base/unique_fd.h"
 
 namespace cairn {
+
+// Who besides its owner may use what is made in a store: its root's group, as far as the root lets it, and nobody else.
+struct Sharing {
+  mode_t folders = 0700;
+  mode_t objects = 0400;  // written once, never again
+};
 
 // Names are relative to the directory and are single components; no call follows a symbolic link.
 // Thread-safety: all methods may be called from any thread.
@@ -33,8 +41,12 @@ class Folder {
   // out.
   using Visit = std::function<Result<void>(std::string_view name, Kind kind)>;
   [[nodiscard]] Result<void> for_each_name(const Visit& visit) const;
-  // A directory of that name: made now, or there already.
-  [[nodiscard]] Result<void> make_folder(const std::string& name) const;
+  // A directory of that name: made now, whatever the umask, or there already.
+  [[nodiscard]] Result<void> make_folder(const std::string& name, const Sharing& sharing) const;
+  // What this folder says as the root of a store.
+  [[nodiscard]] Result<Sharing> sharing() const;
+  // Whether users who are neither its owner nor of its group may look into it.
+  [[nodiscard]] bool is_open_to_others() const;
   // Removing what is not there succeeds; `removed` says whether it was.
   [[nodiscard]] Result<bool> unlink(const std::string& name) const;
   // Makes the names in this directory durable.

@@ -21,7 +21,6 @@ namespace {
 
 constexpr size_t kStepBytes = 1 << 20;                                    // between two looks at the context
 constexpr std::align_val_t kDirectAlignment{4096};                        // enough for any disk's O_DIRECT
-constexpr mode_t kObjectMode = 0444;                                      // objects are never written again
 constexpr std::chrono::nanoseconds kStaleAfter = std::chrono::hours(24);  // far longer than writing one object takes
 const std::string kTemporaryFolder = "+tmp";                              // no key can name it: "+" is not for keys
 
@@ -67,17 +66,19 @@ Result<size_t> write_directly(int fd, ByteView bytes, const RequestContext& cont
 
 }  // namespace
 
-Result<TemporaryObject> TemporaryObject::create(const Folder& root) {
+Result<TemporaryObject> TemporaryObject::create(const Folder& root, const Sharing& sharing) {
   auto temporaries = root.open_folder(kTemporaryFolder);
   if (!temporaries && temporaries.error().code() == Errc::not_found) {
-    if (auto made = root.make_folder(kTemporaryFolder); !made) return fail(std::move(made).error());
+    if (auto made = root.make_folder(kTemporaryFolder, sharing); !made) return fail(std::move(made).error());
     temporaries = root.open_folder(kTemporaryFolder);
   }
   if (!temporaries) return fail(std::move(temporaries).error());
   std::string name = fresh_name();
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  UniqueFd fd(::openat(temporaries->fd(), name.c_str(), kFlags, kObjectMode));
-  if (!fd.valid()) return fail(file_error(errno, "make a temporary file"));
+  UniqueFd fd(::openat(temporaries->fd(), name.c_str(), kFlags, Sharing{}.objects));
+  const bool is_shared = sharing.objects != Sharing{}.objects;
+  if (!fd.valid() || (is_shared && ::fchmod(fd.get(), sharing.objects) != 0))
+    return fail(file_error(errno, "make a temporary file"));
   return TemporaryObject(std::move(*temporaries), std::move(name), std::move(fd));
 }
 

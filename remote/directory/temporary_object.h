@@ -16,7 +16,7 @@ namespace cairn {
 class TemporaryObject {
  public:
   // Makes the temporary folder too, if it is not there.
-  static Result<TemporaryObject> create(const Folder& root);
+  static Result<TemporaryObject> create(const Folder& root, const Sharing& sharing);
   TemporaryObject(TemporaryObject&&) = default;
   TemporaryObject& operator=(TemporaryObject&&) = delete;
   ~TemporaryObject();

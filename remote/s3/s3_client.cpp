@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "base/ascii.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -101,7 +102,7 @@ bool S3Client::correct_aim(const Aim& used, const HttpAnswer& answer, const S3Co
 }
 
 bool S3Client::correct_region(const S3Complaint& complaint, Aim& aim) {
-  if (complaint.region.empty() || complaint.region == aim.region) return false;
+  if (!is_host_label(complaint.region) || complaint.region == aim.region) return false;
   log::info("s3: the bucket is in region {}, not {}", complaint.region, aim.region);
   // AWS has a host for each region; other endpoints sign for a region but have one host.
   const size_t in_host = aim.host.find("." + aim.region + ".amazonaws.com");

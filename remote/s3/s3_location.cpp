@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kScheme = "s3://";
 constexpr std::string_view kDefaultRegion = "us-east-1";
-constexpr std::string_view kParameters = "endpoint, region, style, profile, anonymous, ca";
+constexpr std::string_view kParameters = "endpoint, region, style, profile, anonymous, insecure, ca";
 
 using Parameters = std::map<std::string, std::string, std::less<>>;
 
@@ -26,7 +26,7 @@ Result<Parameters> parse_parameters(std::string_view query) {
     const std::string name(pair.substr(0, equals));
     auto value = percent_decode(pair.substr(equals + 1));
     if (!value) return fail(Errc::invalid_argument, "{}: two hexadecimal digits must follow '%', as in %2F", name);
-    constexpr std::array kNames = {"endpoint", "region", "style", "profile", "anonymous", "ca"};
+    constexpr std::array kNames = {"endpoint", "region", "style", "profile", "anonymous", "insecure", "ca"};
     if (std::ranges::find(kNames, name) == kNames.end()) {
       return fail(Errc::invalid_argument, "no parameter '{}'; there are: {}", name, kParameters);
     }
@@ -113,6 +113,22 @@ Result<void> take_style(const Parameters& parameters, bool is_aws, S3Location& l
   return {};
 }
 
+// Of an endpoint on this machine: "localhost", "127.0.0.1:9000", "[::1]:80".
+bool is_loopback(std::string_view host) {
+  const bool is_ipv6 = host.starts_with('[');
+  const std::string_view name = host.substr(0, is_ipv6 ? host.find(']') + 1 : host.find(':'));
+  const bool is_dotted = std::ranges::all_of(name, [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+  return name == "localhost" || name == "[::1]" || (is_dotted && name.starts_with("127."));
+}
+
+// A signature hides the key, but neither the bytes nor a session's token.
+Result<void> check_secrecy(const S3Location& location) {
+  const bool is_exposed = location.scheme == "http" && !location.anonymous && !is_loopback(location.host);
+  if (!is_exposed || location.insecure) return {};
+  return fail(Errc::invalid_argument,
+              "endpoint: over http:// everybody on the way reads and changes what is sent: https://, or insecure=true");
+}
+
 Result<void> take_parameters(std::string_view query, const EnvironmentVariable& variable, S3Location& location) {
   const auto parameters = parse_parameters(query);
   if (!parameters) return fail(parameters.error());
@@ -126,6 +142,10 @@ Result<void> take_parameters(std::string_view query, const EnvironmentVariable& 
   const auto anonymous = parse_truth(*parameters, "anonymous");
   if (!anonymous) return fail(anonymous.error());
   location.anonymous = *anonymous;
+  const auto insecure = parse_truth(*parameters, "insecure");
+  if (!insecure) return fail(insecure.error());
+  location.insecure = *insecure;
+  if (auto safe = check_secrecy(location); !safe) return safe;
   location.profile = choose(*parameters, "profile", variable, {});
   location.ca_file = choose(*parameters, "ca", variable, {"AWS_CA_BUNDLE"});
   return {};
@@ -138,6 +158,7 @@ std::string S3Location::url() const {
                                  prefix.empty() ? "" : "/" + prefix.substr(0, prefix.size() - 1), scheme, host, region,
                                  path_style ? "path" : "virtual");
   if (anonymous) text += "&anonymous=true";
+  if (insecure) text += "&insecure=true";
   if (!profile.empty()) text += "&profile=" + percent_encode(profile, true);
   if (!ca_file.empty()) text += "&ca=" + percent_encode(ca_file, true);
   return text;

@@ -17,6 +17,7 @@ struct S3Location {
   std::string region;
   bool path_style = false;  // https://host/bucket/key; else https://bucket.host/key
   bool anonymous = false;   // requests are not signed
+  bool insecure = false;    // they may be though everybody on their way can read them
   std::string profile;      // of the shared credentials; empty: AWS_PROFILE or "default"
   std::string ca_file;      // PEM; empty: the system's certificates
 
@@ -28,7 +29,7 @@ struct S3Location {
 using EnvironmentVariable = std::function<std::optional<std::string>(const std::string& name)>;
 
 // Parameters, percent-decoded: endpoint (URL of scheme and host), region, style (path or virtual), profile, anonymous
-// (true or false), ca (a file). What is not given comes from the environment: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL;
+// and insecure (true or false), ca (a file). What is not given comes from the environment: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL;
 // AWS_REGION, AWS_DEFAULT_REGION; AWS_CA_BUNDLE. Else: AWS's own endpoint of the region, us-east-1, virtual-host style
 // for AWS and path style elsewhere. Failures: invalid_argument, which says what to write.
 Result<S3Location> parse_s3_url(const std::string& url, const EnvironmentVariable& variable);

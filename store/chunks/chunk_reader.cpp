@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/contained.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "base/wait.h"
@@ -275,7 +276,7 @@ void ChunkReader::run(const FlightPtr& flight) {
     const MutexLock lock(mutex_);
     mine = !std::exchange(flight->started, true);
   }
-  if (mine) land(flight, bring(*flight));
+  if (mine) land(flight, contained([&] { return bring(*flight); }));
   const MutexLock lock(mutex_);
   if (--tasks_ == 0) idle_.notify_all();
 }
@@ -310,7 +311,7 @@ Result<Buffer> ChunkReader::fetch_verified(const ChunkRef& chunk, const RequestC
 }
 
 Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestContext& context) {
-  auto object = environment_.objects.get(keys::chunk(chunk.id), {}, context);
+  auto object = environment_.objects.get(keys::chunk(chunk.id), {.most_bytes = flight_bytes(chunk)}, context);
   if (!object) {
     if (object.error().code() != Errc::not_found) return object;
     return fail(Errc::not_found, "missing from the store: run `cairnfs check`");

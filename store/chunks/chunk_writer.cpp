@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/contained.h"
 #include "store/format/keys.h"
 
 namespace cairn {
@@ -54,16 +55,21 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
 
 void ChunkWriter::encode(const ParcelPtr& parcel) {
   if (auto wanted = parcel->context.check(); !wanted) return failed(parcel, wanted.error());
-  parcel->object = encode_chunk(parcel->plain->view(), environment_.options.compression_level);
+  const auto encoded = contained([&]() -> Result<void> {
+    parcel->object = encode_chunk(parcel->plain->view(), environment_.options.compression_level);
+    return {};
+  });
+  if (!encoded) return failed(parcel, encoded.error());
   sends_.submit([this, parcel] { send(parcel); });
 }
 
 void ChunkWriter::send(const ParcelPtr& parcel) {
   // From here on, and not while it was queued: a long queue is no sign of a store that does not answer.
   const auto context = parcel->context.no_longer_than(environment_.options.operation_timeout);
-  auto wanted = context.check();
-  sent(parcel, wanted ? environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), context)
-                      : wanted);
+  sent(parcel, contained([&]() -> Result<void> {
+         if (auto wanted = context.check(); !wanted) return wanted;
+         return environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), context);
+       }));
 }
 
 void ChunkWriter::sent(const ParcelPtr& parcel, const Result<void>& put) {

@@ -35,14 +35,17 @@ Buffer cached_object(StoreEnvironment& environment, const Digest& id) {
 
 Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& id, const RequestContext& context) {
   const uint32_t chunk_size = environment.format.chunk_size;
+  const uint64_t most_bytes = environment.most_metadata_bytes();
   if (const Buffer cached = cached_object(environment, id); !cached.empty()) {
-    if (auto manifest = decode_manifest(cached.view(), id, chunk_size)) {
+    if (auto manifest = decode_manifest(cached.view(), id, chunk_size, most_bytes)) {
       return std::make_shared<const Manifest>(std::move(*manifest));
     }
   }
-  auto object = environment.objects.get(keys::manifest(id), {}, context);
+  auto object = environment.objects.get(keys::manifest(id), {.most_bytes = most_bytes}, context);
   if (!object) return fail(object.error().in("manifest " + id.short_hex()));
-  auto manifest = decode_manifest(object->view(), id, chunk_size);
+  const auto room = environment.room_to_decode(claimed_message_bytes(object->view()), context);
+  if (!room) return fail(room.error().in("manifest " + id.short_hex()));
+  auto manifest = decode_manifest(object->view(), id, chunk_size, most_bytes);
   if (!manifest) {
     ++environment.counters.corrupt_objects;
     return fail(manifest.error().in("manifest " + id.short_hex()));

@@ -152,7 +152,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   Result<void> put_first_record(const Attributes& attributes, const RequestContext& context);
   Result<void> catch_up(const RequestContext& context);
   Result<void> skip_to_newest(const RequestContext& context);
-  Result<void> absorb(const RecordObject& object);
+  Result<void> absorb(const RecordObject& object, const RequestContext& context);
   void apply(const Record& record, uint64_t object_bytes);
   void commit_pending(const Change& own, const RequestContext& context);
   void commit_once(const RequestContext& context);

@@ -73,7 +73,7 @@ Result<void> Directory::put_first_record(const Attributes& attributes, const Req
     // Another directory has this id, or ours does: a retry below us may not know that its first try went through.
     const auto found = log_->fetch(1, context);
     if (!found) return fail(found.error());
-    const auto record = log_->decode(*found, *base_);
+    const auto record = log_->decode(*found, *base_, context);
     if (!record || record->commit != encoded->record.commit) return put;
   }
   apply(encoded->record, encoded->object.size());
@@ -105,7 +105,7 @@ Result<void> Directory::catch_up(const RequestContext& context) {
     const auto object = log_->fetch(base_->number + 1, context);
     if (!object && object.error().code() == Errc::not_found) break;
     if (!object) return fail(object.error());
-    if (auto absorbed = absorb(*object); !absorbed) return absorbed;
+    if (auto absorbed = absorb(*object, context); !absorbed) return absorbed;
   }
   finish_inquiry(inquiry);
   return {};
@@ -115,13 +115,13 @@ Result<void> Directory::skip_to_newest(const RequestContext& context) {
   const auto objects = log_->fetch_since(base_->number, context);
   if (!objects) return fail(objects.error());
   for (const RecordObject& object : *objects) {
-    if (auto absorbed = absorb(object); !absorbed) return absorbed;
+    if (auto absorbed = absorb(object, context); !absorbed) return absorbed;
   }
   return {};
 }
 
-Result<void> Directory::absorb(const RecordObject& object) {
-  const auto record = log_->decode(object, *base_);
+Result<void> Directory::absorb(const RecordObject& object, const RequestContext& context) {
+  const auto record = log_->decode(object, *base_, context);
   if (!record) return fail(record.error());
   apply(*record, object.bytes.size());
   // A rename of another host that is half done. That host most likely completes it within its own commit delay; if it

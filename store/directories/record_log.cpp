@@ -1,10 +1,12 @@
 #include "store/directories/record_log.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "base/units.h"
 #include "store/format/keys.h"
 
 namespace cairn {
@@ -63,20 +65,39 @@ Result<RecordNumber> RecordLog::newest(const RequestContext& context) const {
 }
 
 Result<RecordObject> RecordLog::fetch(RecordNumber number, const RequestContext& context) const {
-  auto bytes = environment_.objects.get(keys::record(directory_, number), {}, context);
+  return fetch_within(environment_.most_metadata_bytes(), number, context);
+}
+
+Result<RecordObject> RecordLog::fetch_within(uint64_t most_bytes, RecordNumber number,
+                                             const RequestContext& context) const {
+  auto bytes = environment_.objects.get(keys::record(directory_, number), {.most_bytes = most_bytes}, context);
   if (!bytes) return fail(bytes.error().in(fmt::format("record {} of directory {:016x}", number, directory_)));
   return RecordObject{number, std::move(*bytes)};
 }
 
 Result<std::vector<RecordObject>> RecordLog::fetch_range(RecordNumber first, RecordNumber end,
                                                          const RequestContext& context) const {
+  const uint64_t most_bytes = environment_.most_metadata_bytes();
+  std::atomic<uint64_t> bytes{0};
+  const auto bring = [&](size_t i, uint64_t share) -> Result<RecordObject> {
+    if (bytes > most_bytes) {
+      return fail(Errc::no_space, "directory {:016x}: more than {} of records: give the mount more `memory`",
+                  directory_, human_bytes(most_bytes));
+    }
+    auto object = fetch_within(std::min(share, most_bytes), first + i, context);
+    if (object) bytes += object->bytes.size();
+    return object;
+  };
   std::vector<std::optional<Result<RecordObject>>> fetched(first < end ? end - first : 0);
   run_in_parallel(environment_.io, fetched.size(), kFetchWidth - 1,
-                  [&](size_t i) { fetched[i] = fetch(first + i, context); });
+                  [&](size_t i) { fetched[i] = bring(i, most_bytes / kFetchWidth); });
   std::vector<RecordObject> records;
-  for (auto& object : fetched) {
-    if (!*object) return fail(std::move(*object).error());
-    records.push_back(std::move(**object));
+  for (size_t i = 0; i < fetched.size(); ++i) {
+    auto& object = *fetched[i];
+    // One that is larger than its share of what all may have is brought while no other is.
+    if (!object && object.error().code() == Errc::corrupt) object = bring(i, most_bytes);
+    if (!object) return fail(std::move(object).error());
+    records.push_back(std::move(*object));
   }
   return records;
 }
@@ -89,7 +110,8 @@ Result<std::vector<RecordObject>> RecordLog::fetch_since(RecordNumber known, con
   if (*last <= known) return std::vector<RecordObject>();
   auto last_object = fetch(*last, context);
   if (!last_object) return fail(last_object.error());
-  const auto snapshot = snapshot_of_record(last_object->bytes.view(), directory_, *last);
+  const auto snapshot =
+      snapshot_of_record(last_object->bytes.view(), directory_, *last, environment_.most_metadata_bytes());
   if (!snapshot) return fail(snapshot.error());
   auto records = fetch_range(std::max(*snapshot, known + 1), *last, context);
   if (!records) return fail(records.error());
@@ -97,9 +119,12 @@ Result<std::vector<RecordObject>> RecordLog::fetch_since(RecordNumber known, con
   return records;
 }
 
-Result<Record> RecordLog::decode(const RecordObject& object, const LoggedState& base) const {
-  auto record =
-      decode_record(object.bytes.view(), directory_, object.number, base.state, environment_.format.chunk_size);
+Result<Record> RecordLog::decode(const RecordObject& object, const LoggedState& base,
+                                 const RequestContext& context) const {
+  const auto room = environment_.room_to_decode(claimed_message_bytes(object.bytes.view()), context);
+  if (!room) return fail(room.error().in(fmt::format("directory {:016x}", directory_)));
+  auto record = decode_record(object.bytes.view(), directory_, object.number, base.state,
+                              environment_.format.chunk_size, environment_.most_metadata_bytes());
   if (!record) {
     if (record.error().code() == Errc::corrupt) ++environment_.counters.corrupt_objects;
     return record;

@@ -43,12 +43,13 @@ class RecordLog {
 
   // All records that a host which has applied record `known` (0: none) still needs: the ones after it, or, if there is
   // a later snapshot, that snapshot and the ones after it. One listing, then the records, several at a time.
-  // Failures: not_found (the directory has no records).
+  // Failures: not_found (the directory has no records); no_space (they take more memory than this mount has for them).
   [[nodiscard]] Result<std::vector<RecordObject>> fetch_since(RecordNumber known, const RequestContext& context) const;
   // Failures: not_found (there is no such record, yet).
   [[nodiscard]] Result<RecordObject> fetch(RecordNumber number, const RequestContext& context) const;
   // The record in `object`, which is a snapshot or has the number after that of `base`. Failures also: unsupported.
-  [[nodiscard]] Result<Record> decode(const RecordObject& object, const LoggedState& base) const;
+  [[nodiscard]] Result<Record> decode(const RecordObject& object, const LoggedState& base,
+                                      const RequestContext& context) const;
 
   // The record after `base` that makes `edit`'s changes: a snapshot if it is time for one, which is also when deleted
   // names past their retention are dropped.
@@ -59,6 +60,8 @@ class RecordLog {
 
  private:
   [[nodiscard]] Result<RecordNumber> newest(const RequestContext& context) const;
+  [[nodiscard]] Result<RecordObject> fetch_within(uint64_t most_bytes, RecordNumber number,
+                                                  const RequestContext& context) const;
   [[nodiscard]] Result<std::vector<RecordObject>> fetch_range(RecordNumber first, RecordNumber end,
                                                               const RequestContext& context) const;
   [[nodiscard]] Record next_delta(const LoggedState& base, const DirectoryEdit& edit) const;
@@ -68,8 +71,5 @@ class RecordLog {
   StoreEnvironment& environment_;
   const EntryId directory_;
 };
-
-// A snapshot comes at least this often, so that nobody ever reads more records than this to load a directory.
-inline constexpr RecordNumber kRecordsPerSnapshot = 64;
 
 }  // namespace cairn

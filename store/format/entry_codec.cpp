@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "store/format/envelope.h"
 #include "store/format/format.pb.h"
 #include "store/format/manifest_codec.h"
 #include "store/format/messages.h"
@@ -110,10 +111,10 @@ Result<VersionPtr> read_version(const format::Version& proto, uint32_t chunk_siz
 }
 
 // Writes the front of `versions` that is known as runs; how many that were.
-size_t write_reused(const std::vector<VersionPtr>& versions, const KnownVersions& known, format::Entry* proto) {
+size_t write_reused(const std::vector<VersionPtr>& versions, KnownVersions& known, format::Entry* proto) {
   format::HistoryRun* run = nullptr;
   for (size_t i = 0; i < versions.size(); ++i) {
-    const auto place = known.find(versions[i]);
+    const auto place = known.take(versions[i]);
     if (!place) return i;
     const bool goes_on = run != nullptr && run->name() == *place->name && run->last() + 1 == place->number;
     if (!goes_on) {
@@ -126,10 +127,11 @@ size_t write_reused(const std::vector<VersionPtr>& versions, const KnownVersions
   return versions.size();
 }
 
-Result<void> take_over(const format::HistoryRun& run, const DirectoryState* before, std::vector<VersionPtr>& versions) {
-  if (before == nullptr) return fail(Errc::corrupt, "a snapshot refers to versions outside itself");
-  const auto found = before->entries.find(run.name());
-  if (found == before->entries.end()) return fail(Errc::corrupt, "versions of '{}', which is not there", run.name());
+Result<void> take_over(const format::HistoryRun& run, TakenOver* taken_over, std::vector<VersionPtr>& versions) {
+  if (taken_over == nullptr) return fail(Errc::corrupt, "a snapshot refers to versions outside itself");
+  const auto& entries = taken_over->before.entries;
+  const auto found = entries.find(run.name());
+  if (found == entries.end()) return fail(Errc::corrupt, "versions of '{}', which is not there", run.name());
   const Entry& entry = *found->second;
   if (run.first() > run.last() || !entry.version(run.first()) || !entry.version(run.last())) {
     return fail(Errc::corrupt, "versions {} to {} of '{}', which lists {} from {}", run.first(), run.last(), run.name(),
@@ -137,16 +139,17 @@ Result<void> take_over(const format::HistoryRun& run, const DirectoryState* befo
   }
   const uint64_t count = run.last() - run.first() + 1;
   if (count > kMaxVersions - versions.size()) return fail(Errc::corrupt, "more than {} versions", kMaxVersions);
+  if (count > taken_over->most_versions) return fail(Errc::corrupt, "versions that are taken over more than once");
+  taken_over->most_versions -= count;
   const auto begin = entry.versions.begin() + static_cast<ptrdiff_t>(run.first() - entry.first_version);
   versions.insert(versions.end(), begin, begin + static_cast<ptrdiff_t>(count));
   return {};
 }
 
-Result<std::vector<VersionPtr>> read_versions(const format::Entry& proto, const DirectoryState* before,
-                                              uint32_t chunk_size) {
+Result<std::vector<VersionPtr>> read_versions(const format::Entry& proto, TakenOver* taken_over, uint32_t chunk_size) {
   std::vector<VersionPtr> versions;
   for (const format::HistoryRun& run : proto.reused()) {
-    if (auto taken = take_over(run, before, versions); !taken) return fail(std::move(taken).error());
+    if (auto taken = take_over(run, taken_over, versions); !taken) return fail(std::move(taken).error());
   }
   for (const format::Version& own : proto.versions()) {
     auto version = read_version(own, chunk_size);
@@ -193,10 +196,10 @@ KnownVersions::KnownVersions(const DirectoryChanges& changes, const DirectorySta
   }
 }
 
-std::optional<KnownVersions::Listed> KnownVersions::find(const VersionPtr& version) const {
-  const auto found = listed_.find(version.get());
-  if (found == listed_.end()) return std::nullopt;
-  return found->second;
+std::optional<KnownVersions::Listed> KnownVersions::take(const VersionPtr& version) {
+  const auto found = listed_.extract(version.get());
+  if (!found) return std::nullopt;
+  return found.mapped();
 }
 
 void write_attributes(const Attributes& attributes, format::Attributes* proto) {
@@ -228,7 +231,7 @@ Result<Attributes> read_attributes(const format::Attributes& proto) {
   return attributes;
 }
 
-void write_entry(const Entry& entry, const KnownVersions& known, uint32_t chunk_size, format::Entry* proto) {
+void write_entry(const Entry& entry, KnownVersions& known, uint32_t chunk_size, format::Entry* proto) {
   proto->set_id(entry.id);
   proto->set_kind(proto_kind(entry.kind));
   if (entry.kind != Kind::directory) write_attributes(entry.attributes, proto->mutable_attributes());
@@ -244,17 +247,18 @@ void write_entry(const Entry& entry, const KnownVersions& known, uint32_t chunk_
   move->set_directory(entry.move->directory);
   move->set_name(entry.move->name);
   if (entry.move->replacement) {
-    write_entry(*entry.move->replacement, KnownVersions(), chunk_size, move->mutable_replacement());
+    KnownVersions none;
+    write_entry(*entry.move->replacement, none, chunk_size, move->mutable_replacement());
   }
 }
 
-Result<Entry> read_entry(const format::Entry& proto, const DirectoryState* before, uint32_t chunk_size) {
+Result<Entry> read_entry(const format::Entry& proto, TakenOver* taken_over, uint32_t chunk_size) {
   const auto kind = kind_of(proto.kind());
   if (!kind) return fail(Errc::corrupt, "kind {}", static_cast<int>(proto.kind()));
   if (auto shape = check_shape(proto, *kind); !shape) return fail(std::move(shape).error());
   auto attributes = read_attributes(proto.attributes());
   if (!attributes) return fail(std::move(attributes).error());
-  auto versions = read_versions(proto, before, chunk_size);
+  auto versions = read_versions(proto, taken_over, chunk_size);
   if (!versions) return fail(std::move(versions).error());
 
   Entry entry;
@@ -279,14 +283,16 @@ std::string serialize_version(const VersionPtr& version, uint32_t chunk_size) {
   entry.id = kRootId;  // any will do
   entry.versions = {version};
   format::Entry proto;
-  write_entry(entry, KnownVersions(), chunk_size, &proto);
+  KnownVersions none;
+  write_entry(entry, none, chunk_size, &proto);
   return proto.SerializeAsString();
 }
 
 Result<VersionPtr> parse_version(ByteView bytes, uint32_t chunk_size) {
-  format::Entry proto;
-  if (!parse(bytes, &proto)) return fail(Errc::corrupt, "not a version");
-  auto entry = read_entry(proto, nullptr, chunk_size);
+  ParsedMessage<format::Entry> parsed(kMaxMessageBytes);
+  const auto proto = parsed.parse(bytes, "version");
+  if (!proto) return fail(proto.error());
+  auto entry = read_entry(**proto, nullptr, chunk_size);
   if (!entry) return fail(std::move(entry).error());
   if (!entry->current()) return fail(Errc::corrupt, "an entry without a version");
   return entry->current();

@@ -99,12 +99,20 @@ Result<Buffer> wrap_envelope(const Magic& magic, ByteView message) {
   return object;
 }
 
-Result<Buffer> unwrap_envelope(const Magic& magic, ByteView object) {
+uint64_t claimed_message_bytes(ByteView object) {
+  return object.size() < kEnvelopeBytes ? 0 : read_header(object.data()).message_bytes;
+}
+
+Result<Buffer> unwrap_envelope(const Magic& magic, ByteView object, uint64_t most_bytes) {
   if (object.size() < kEnvelopeBytes) return fail(Errc::corrupt, "{} bytes are too few for an envelope", object.size());
   const Header header = read_header(object.data());
   if (auto known = check_identity(header, magic); !known) return fail(std::move(known).error());
   if (auto intact = check_digest(object); !intact) return fail(std::move(intact).error());
   if (auto sane = check_sizes(header, object.size()); !sane) return fail(std::move(sane).error());
+  if (header.message_bytes > most_bytes) {
+    return fail(Errc::no_space, "{} of metadata where {} may be used at once: give the mount more `memory`",
+                human_bytes(header.message_bytes), human_bytes(most_bytes));
+  }
 
   const ByteView payload = object.subspan(kEnvelopeHeaderBytes, header.payload_bytes);
   if (header.codec == Codec::raw) return Buffer::copy_of(payload);

@@ -28,7 +28,11 @@ inline constexpr uint64_t kMaxMessageBytes = 1ULL << 30;
 Result<Buffer> wrap_envelope(const Magic& magic, ByteView message);
 
 // The message in `object`. Safe on hostile bytes: the digest is checked before the payload is looked at, and memory is
-// taken only for sizes that the payload can really reach. Failures: corrupt; unsupported (a newer version or codec).
-Result<Buffer> unwrap_envelope(const Magic& magic, ByteView object);
+// taken only for sizes that the payload can really reach. Failures: corrupt; unsupported (a newer version or codec);
+// no_space (a message of more than `most_bytes`).
+Result<Buffer> unwrap_envelope(const Magic& magic, ByteView object, uint64_t most_bytes = kMaxMessageBytes);
+
+// The size of the message as the header of an object gives it, which nobody has checked; 0 if there is no header.
+[[nodiscard]] uint64_t claimed_message_bytes(ByteView object);
 
 }  // namespace cairn

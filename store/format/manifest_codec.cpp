@@ -1,20 +1,15 @@
 #include "store/format/manifest_codec.h"
 
-#include <google/protobuf/arena.h>
-
 #include <algorithm>
 #include <limits>
 
 #include "base/check.h"
-#include "store/format/envelope.h"
 #include "store/format/format.pb.h"
 #include "store/format/messages.h"
 
 namespace cairn {
 
 namespace {
-
-using google::protobuf::Arena;
 
 constexpr size_t kIdBytes = sizeof(Digest);
 constexpr size_t kChecksumBytes = sizeof(Checksum);
@@ -100,17 +95,17 @@ Result<EncodedManifest> encode_manifest(const Manifest& manifest, uint32_t chunk
   return EncodedManifest{.id = sha256(message->view()), .object = std::move(*object)};
 }
 
-Result<Manifest> decode_manifest(ByteView object, const Digest& id, uint32_t chunk_size) {
+Result<Manifest> decode_manifest(ByteView object, const Digest& id, uint32_t chunk_size, uint64_t most_bytes) {
   const auto in_manifest = [&](const Error& error) {
     return fail(error.in(fmt::format("manifest {}", id.short_hex())));
   };
-  auto message = unwrap_envelope(kManifestMagic, object);
+  auto message = unwrap_envelope(kManifestMagic, object, most_bytes);
   if (!message) return in_manifest(message.error());
   if (sha256(message->view()) != id) return in_manifest(Error(Errc::corrupt, "the object holds another manifest"));
-  Arena arena;
-  auto* proto = Arena::CreateMessage<format::Manifest>(&arena);
-  if (!parse(message->view(), proto)) return in_manifest(Error(Errc::corrupt, "not a Manifest"));
-  auto manifest = read_manifest(*proto, chunk_size);
+  ParsedMessage<format::Manifest> parsed(most_bytes);
+  const auto proto = parsed.parse(message->view(), "Manifest");
+  if (!proto) return in_manifest(proto.error());
+  auto manifest = read_manifest(**proto, chunk_size);
   if (!manifest) return in_manifest(manifest.error());
   return manifest;
 }

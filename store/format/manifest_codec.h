@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "store/format/envelope.h"
 #include "store/format/manifest.h"
 
 namespace cairn {
@@ -21,7 +22,9 @@ struct EncodedManifest {
 };
 // Failures: no_space (a chunk list beyond kMaxMessageBytes of envelope.h).
 Result<EncodedManifest> encode_manifest(const Manifest& manifest, uint32_t chunk_size);
-// Failures: corrupt (digest, grammar, or not the manifest named `id`), unsupported.
-Result<Manifest> decode_manifest(ByteView object, const Digest& id, uint32_t chunk_size);
+// Failures: corrupt (digest, grammar, or not the manifest named `id`); unsupported; no_space (it, or what it becomes,
+// takes more than `most_bytes`).
+Result<Manifest> decode_manifest(ByteView object, const Digest& id, uint32_t chunk_size,
+                                 uint64_t most_bytes = kMaxMessageBytes);
 
 }  // namespace cairn

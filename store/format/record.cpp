@@ -18,8 +18,7 @@ using google::protobuf::Arena;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-void write_record(const Record& record, const KnownVersions& known, uint32_t chunk_size,
-                  format::DirectoryRecord* proto) {
+void write_record(const Record& record, KnownVersions& known, uint32_t chunk_size, format::DirectoryRecord* proto) {
   proto->set_directory(record.directory);
   proto->set_number(record.number);
   proto->set_snapshot(record.snapshot);
@@ -36,11 +35,15 @@ void write_record(const Record& record, const KnownVersions& known, uint32_t chu
   proto->set_removed(record.removed);
 }
 
+bool can_build_on(RecordNumber number, RecordNumber snapshot) {
+  return snapshot != 0 && snapshot <= number && number - snapshot < kRecordsPerSnapshot;
+}
+
 Result<void> check_header(const format::DirectoryRecord& proto, EntryId directory, RecordNumber number) {
   if (proto.directory() != directory || proto.number() != number) {
     return fail(Errc::corrupt, "record {} of {:016x} under the key of another", proto.number(), proto.directory());
   }
-  if (proto.snapshot() == 0 || proto.snapshot() > number) {
+  if (!can_build_on(number, proto.snapshot())) {
     return fail(Errc::corrupt, "record {} on snapshot {}", number, proto.snapshot());
   }
   const bool is_snapshot = proto.snapshot() == number;
@@ -49,14 +52,14 @@ Result<void> check_header(const format::DirectoryRecord& proto, EntryId director
   return {};
 }
 
-Result<EntryPtr> read_change(const format::Change& change, bool is_snapshot, const DirectoryState& before,
-                             uint32_t chunk_size) {
+// `taken_over` is nullptr for a snapshot.
+Result<EntryPtr> read_change(const format::Change& change, TakenOver* taken_over, uint32_t chunk_size) {
   if (!is_valid_name(change.name())) return fail(Errc::corrupt, "a name that no directory may hold");
   if (!change.has_entry()) {
-    if (is_snapshot) return fail(Errc::corrupt, "'{}' without an entry", change.name());
+    if (taken_over == nullptr) return fail(Errc::corrupt, "'{}' without an entry", change.name());
     return EntryPtr();
   }
-  auto entry = read_entry(change.entry(), is_snapshot ? nullptr : &before, chunk_size);
+  auto entry = read_entry(change.entry(), taken_over, chunk_size);
   if (!entry) return fail(entry.error().in(fmt::format("entry '{}'", change.name())));
   return std::make_shared<const Entry>(std::move(*entry));
 }
@@ -64,12 +67,17 @@ Result<EntryPtr> read_change(const format::Change& change, bool is_snapshot, con
 Result<DirectoryChanges> read_changes(const format::DirectoryRecord& proto, const DirectoryState& before,
                                       uint32_t chunk_size) {
   const bool is_snapshot = proto.snapshot() == proto.number();
+  TakenOver taken_over{before};
+  for (const format::Change& change : proto.changes()) {
+    const auto found = before.entries.find(change.name());
+    if (found != before.entries.end()) taken_over.most_versions += found->second->versions.size();
+  }
   DirectoryChanges changes;
   for (const format::Change& change : proto.changes()) {
     if (!changes.empty() && changes.rbegin()->first >= change.name()) {
       return fail(Errc::corrupt, "names out of order");
     }
-    auto entry = read_change(change, is_snapshot, before, chunk_size);
+    auto entry = read_change(change, is_snapshot ? nullptr : &taken_over, chunk_size);
     if (!entry) return fail(std::move(entry).error());
     changes.emplace_hint(changes.end(), change.name(), std::move(*entry));
   }
@@ -125,7 +133,7 @@ std::string describe(EntryId directory, RecordNumber number) {
 
 Result<Buffer> encode_record(const Record& record, const DirectoryState& before, uint32_t chunk_size) {
   const bool is_snapshot = record.snapshot == record.number;
-  const KnownVersions known = is_snapshot ? KnownVersions() : KnownVersions(record.changes, before);
+  KnownVersions known = is_snapshot ? KnownVersions() : KnownVersions(record.changes, before);
   Arena arena;
   auto* proto = Arena::CreateMessage<format::DirectoryRecord>(&arena);
   write_record(record, known, chunk_size, proto);
@@ -135,24 +143,24 @@ Result<Buffer> encode_record(const Record& record, const DirectoryState& before,
 }
 
 Result<Record> decode_record(ByteView object, EntryId directory, RecordNumber number, const DirectoryState& before,
-                             uint32_t chunk_size) {
+                             uint32_t chunk_size, uint64_t most_bytes) {
   const auto in_record = [&](const Error& error) { return fail(error.in(describe(directory, number))); };
-  auto message = unwrap_envelope(kRecordMagic, object);
+  auto message = unwrap_envelope(kRecordMagic, object, most_bytes);
   if (!message) return in_record(message.error());
-  Arena arena;
-  auto* proto = Arena::CreateMessage<format::DirectoryRecord>(&arena);
-  if (!parse(message->view(), proto)) return in_record(Error(Errc::corrupt, "not a DirectoryRecord"));
-  if (auto header = check_header(*proto, directory, number); !header) return in_record(header.error());
-  auto record = read_record(*proto, before, chunk_size);
+  ParsedMessage<format::DirectoryRecord> parsed(most_bytes);
+  const auto proto = parsed.parse(message->view(), "DirectoryRecord");
+  if (!proto) return in_record(proto.error());
+  if (auto header = check_header(**proto, directory, number); !header) return in_record(header.error());
+  auto record = read_record(**proto, before, chunk_size);
   if (!record) return in_record(record.error());
   return record;
 }
 
-Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, RecordNumber number) {
-  auto message = unwrap_envelope(kRecordMagic, object);
+Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, RecordNumber number, uint64_t most_bytes) {
+  auto message = unwrap_envelope(kRecordMagic, object, most_bytes);
   if (!message) return fail(message.error().in(describe(directory, number)));
   const RecordHeader header = scan_header(message->view());
-  if (header.directory != directory || header.number != number || header.snapshot == 0 || header.snapshot > number) {
+  if (header.directory != directory || header.number != number || !can_build_on(number, header.snapshot)) {
     return fail(Errc::corrupt, "{}: its header says record {} of {:016x} on snapshot {}", describe(directory, number),
                 header.number, header.directory, header.snapshot);
   }

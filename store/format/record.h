@@ -6,8 +6,13 @@
 #include <string>
 
 #include "store/format/directory_state.h"
+#include "store/format/envelope.h"
 
 namespace cairn {
+
+// A snapshot comes at least this often, so that nobody ever reads more records than this to load a directory; a record
+// that says otherwise is corrupt.
+inline constexpr RecordNumber kRecordsPerSnapshot = 64;
 
 // A record as its writer knows it: what changed against the state before it.
 struct Record {
@@ -28,12 +33,15 @@ struct Record {
 Result<Buffer> encode_record(const Record& record, const DirectoryState& before, uint32_t chunk_size);
 
 // Checks digest, grammar, and that it is record `number` of `directory`; resolves references into `before`.
-// Versions taken over share their Version objects with `before`. Failures: corrupt, unsupported.
+// Versions taken over share their Version objects with `before`. Failures: corrupt; unsupported; no_space (it, or what
+// it becomes, takes more than `most_bytes`).
 Result<Record> decode_record(ByteView object, EntryId directory, RecordNumber number, const DirectoryState& before,
-                             uint32_t chunk_size);
+                             uint32_t chunk_size, uint64_t most_bytes = kMaxMessageBytes);
 
 // Only Record::snapshot, after checking the digest: what a loader needs before it knows `before`.
-Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, RecordNumber number);
+// Failures: those of decode_record.
+Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, RecordNumber number,
+                                        uint64_t most_bytes = kMaxMessageBytes);
 
 // What `record` makes of `state`.
 void apply_record(const Record& record, DirectoryState& state);

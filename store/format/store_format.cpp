@@ -107,7 +107,8 @@ Result<void> put_root(ObjectStore& objects, const StoreFormat& format, const Clo
 }
 
 Result<Buffer> get_format(ObjectStore& objects, const RequestContext& context) {
-  return objects.get(keys::kFormat, ByteRange{.offset = 0, .length = kMaxJsonBytes}, context);
+  return objects.get(keys::kFormat, ByteRange{.offset = 0, .length = kMaxJsonBytes, .most_bytes = kMaxJsonBytes},
+                     context);
 }
 
 // Whether the format object, which was found in place of ours, is ours after all: a put may succeed unheard.

@@ -204,7 +204,7 @@ def test_a_port_where_nobody_listens_is_named(unmounted, server):
 
 
 def test_a_host_that_does_not_exist_is_named(unmounted, server):
-    every_command_explains(unmounted, server.url("p", endpoint="http://no-such-host.invalid"), "no-such-host.invalid",
+    every_command_explains(unmounted, server.url("p", endpoint="https://no-such-host.invalid"), "no-such-host.invalid",
                            commands=["mount"])
 
 
@@ -249,7 +249,7 @@ def test_a_silent_name_server_holds_nobody_past_the_timeout(server, silent_name_
     started = time.monotonic()
     script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" mount --mount-timeout 1s "$3" "$4"'
     done = run("unshare", "--mount", "sh", "-c", script, "sh", silent_name_server, os.environ["CAIRNFS"],
-               server.url("p", endpoint="http://name.example"), tmp_path / "mnt", ok=False)
+               server.url("p", endpoint="https://name.example"), tmp_path / "mnt", ok=False)
     assert time.monotonic() - started < 3
     explains(done, server.url("p"))
 

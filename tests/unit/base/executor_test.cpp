@@ -5,7 +5,9 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <new>
 
+#include "base/parallel.h"
 #include "tests/support/gate.h"
 #include "tests/support/test_environment.h"
 
@@ -72,6 +74,27 @@ TEST(Executor, what_a_task_captured_goes_when_it_has_run) {
   ASSERT_TRUE(gate.wait_for_arrivals(1));
   EXPECT_TRUE(watch.expired());
   gate.open();
+}
+
+TEST(Executor, an_exception_of_a_task_ends_neither_its_thread_nor_the_process) {
+  std::atomic<int> ran{0};
+  {
+    Executor executor("test", 1);
+    executor.submit([]() -> void { throw std::bad_alloc(); });
+    executor.submit([&ran] { ++ran; });
+  }
+  EXPECT_EQ(ran, 1);
+}
+
+TEST(RunInParallel, an_exception_of_one_call_is_the_callers_once_all_have_returned) {
+  Executor executor("test", 2);
+  std::atomic<int> ran{0};
+  const auto work = [&ran](size_t i) {
+    if (i == 3) throw std::bad_alloc();
+    ++ran;
+  };
+  EXPECT_THROW(run_in_parallel(executor, 8, 2, work), std::bad_alloc);
+  EXPECT_EQ(ran, 7);
 }
 
 }  // namespace cairn

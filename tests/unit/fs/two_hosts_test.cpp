@@ -33,6 +33,30 @@ TEST_F(TwoHosts, a_new_version_is_a_new_node_with_the_same_inode) {
   b.files().forget(after->node, 1);
 }
 
+TEST_F(TwoHosts, rights_that_are_taken_away_are_gone_on_the_other_host_at_once) {
+  ASSERT_TRUE(a.write("f", "x"));
+  ASSERT_TRUE(a.mkdir("d"));
+  for (const std::string path : {"f", "d"}) {
+    const std::vector<SetAttributes> narrowings = {{.mode = 0640}, {.mode = 0600}, {.uid = 7}, {.gid = 8}};
+    for (const SetAttributes& narrowing : narrowings) {
+      const uint64_t before = objects.count(ObjectOperation::put_if_absent, "dirs/");
+      ASSERT_TRUE(a.set_attributes(path, narrowing)) << path;
+      EXPECT_EQ(objects.count(ObjectOperation::put_if_absent, "dirs/"), before + 1) << path;
+    }
+    EXPECT_EQ(b.stat(path)->attributes.mode, 0600U) << path;
+    EXPECT_EQ(b.stat(path)->attributes.uid, 7U) << path;
+    EXPECT_EQ(b.stat(path)->attributes.gid, 8U) << path;
+  }
+}
+
+TEST_F(TwoHosts, rights_that_cannot_be_taken_away_in_the_store_are_kept_and_the_caller_is_told) {
+  ASSERT_TRUE(a.write("f", "x"));
+  ASSERT_TRUE(a.set_attributes("f", {.mode = 0644}));
+  objects.add({.operation = ObjectOperation::put_if_absent, .key_prefix = "dirs/", .error = Errc::permission_denied});
+  EXPECT_FALSE(a.set_attributes("f", {.mode = 0600}));
+  EXPECT_EQ(a.stat("f")->attributes.mode, 0644U);
+}
+
 // A bind mount, or a program in /proc/self/fd: the kernel opens the node that it has, and looks nothing up.
 class WithoutName : public TwoHosts {
  protected:

@@ -49,9 +49,47 @@ TEST_F(DirectoryStore, an_object_is_a_file_that_nobody_may_write) {
   const fs::path file = root_ / "chunks/ab/abcd";
   ASSERT_TRUE(fs::is_regular_file(file));
   EXPECT_EQ(fs::file_size(file), 5);
-  EXPECT_EQ(
-      fs::status(file).permissions() & (fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write),
-      fs::perms::none);
+  EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read);
+}
+
+class SharedDirectoryStore : public DirectoryStore {
+ protected:
+  // The modes of a store's folder and object, made while the umask was `umask`.
+  static std::pair<mode_t, mode_t> modes_made(const fs::path& root, std::optional<gid_t> group, mode_t umask) {
+    const mode_t before = ::umask(umask);
+    const auto store = DirectoryObjectStore::open({.path = root.string(), .create = true, .group = group});
+    EXPECT_TRUE(store && put(**store, "chunks/ab/abcd", "bytes"));
+    ::umask(before);
+    return {mode_of(root / "chunks/ab"), mode_of(root / "chunks/ab/abcd")};
+  }
+  static mode_t mode_of(const fs::path& path) {
+    struct stat status {};
+    EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+    return status.st_mode & 07777;
+  }
+};
+
+TEST_F(SharedDirectoryStore, what_is_stored_is_its_owners_alone_whatever_the_umask) {
+  EXPECT_EQ(modes_made(root_ / "s", {}, 0), (std::pair<mode_t, mode_t>{0700, 0400}));
+  EXPECT_EQ(mode_of(root_ / "s"), 0700U);
+}
+
+TEST_F(SharedDirectoryStore, a_group_that_is_to_share_it_can_whatever_the_umask) {
+  EXPECT_EQ(modes_made(root_ / "s", ::getegid(), 0077), (std::pair<mode_t, mode_t>{02770, 0440}));
+  EXPECT_EQ(mode_of(root_ / "s"), 02770U);
+  EXPECT_EQ(modes_made(root_ / "s", {}, 0), (std::pair<mode_t, mode_t>{02770, 0440})) << "later, and by others";
+}
+
+TEST_F(SharedDirectoryStore, one_that_others_can_read_is_told_from_one_that_they_cannot) {
+  fs::create_directory(root_ / "s");
+  fs::permissions(root_ / "s", fs::perms{0755});
+  EXPECT_FALSE(open(root_ / "s")->is_open_to_others());
+  ASSERT_TRUE(put(*open(root_ / "s"), "chunks/ab/abcd"));
+  EXPECT_FALSE(open(root_ / "s")->is_open_to_others()) << "its folders are closed";
+  fs::permissions(root_ / "s/chunks", fs::perms{0755});
+  EXPECT_TRUE(open(root_ / "s")->is_open_to_others());
+  fs::permissions(root_ / "s", fs::perms{0700});
+  EXPECT_FALSE(open(root_ / "s")->is_open_to_others());
 }
 
 TEST_F(DirectoryStore, objects_survive_closing_and_opening) {

@@ -58,7 +58,7 @@ TEST(S3Location, what_the_url_does_not_say_the_environment_may) {
   EXPECT_EQ(location->host, "store.example");
   EXPECT_EQ(location->region, "eu-central-1");
   EXPECT_EQ(location->ca_file, "/etc/ca.pem");
-  EXPECT_EQ(parse("s3://models?region=x&endpoint=http://y", variables)->host, "y");
+  EXPECT_EQ(parse("s3://models?region=x&endpoint=https://y", variables)->host, "y");
 }
 
 TEST(S3Location, a_bucket_with_dots_is_no_part_of_a_tls_host_name) {
@@ -67,12 +67,12 @@ TEST(S3Location, a_bucket_with_dots_is_no_part_of_a_tls_host_name) {
 }
 
 TEST(S3Location, its_url_parses_to_the_same_place_whatever_the_environment) {
-  for (const char* url :
-       {"s3://models", "s3://models/a/b?region=eu-west-1", "s3://models?endpoint=http://h:1&style=virtual",
-        "s3://models/p?anonymous=true&profile=my%20team&ca=/etc/my%26ca.pem"}) {
+  for (const char* url : {"s3://models", "s3://models/a/b?region=eu-west-1",
+                          "s3://models?endpoint=http://h:1&style=virtual&insecure=true",
+                          "s3://models/p?anonymous=true&profile=my%20team&ca=/etc/my%26ca.pem"}) {
     const auto first = parse(url);
     ASSERT_TRUE(first) << url;
-    const auto second = parse(first->url(), {{"AWS_REGION", "elsewhere"}, {"AWS_ENDPOINT_URL", "http://elsewhere"}});
+    const auto second = parse(first->url(), {{"AWS_REGION", "elsewhere"}, {"AWS_ENDPOINT_URL", "https://elsewhere"}});
     ASSERT_TRUE(second) << first->url();
     EXPECT_EQ(second->url(), first->url());
     EXPECT_EQ(second->host, first->host);
@@ -95,6 +95,19 @@ TEST(S3Location, a_wrong_url_says_how_to_write_it) {
   EXPECT_NE(error_of_url("s3://models/a//b").find("prefix"), std::string::npos);
   EXPECT_NE(error_of_url("s3://models/../b").find("prefix"), std::string::npos);
   EXPECT_NE(error_of_url("s3://models?region=a\r\nx: y").find("region"), std::string::npos);
+}
+
+TEST(S3Location, credentials_cross_a_network_in_the_clear_only_where_the_user_says_so) {
+  for (const char* here : {"http://localhost", "http://127.0.0.1:9000", "http://127.9.9.9", "http://[::1]:80"}) {
+    EXPECT_TRUE(parse(std::string("s3://models?endpoint=") + here)) << here;
+  }
+  for (const char* elsewhere : {"http://10.0.0.1", "http://127.0.0.1.example.com", "http://localhost.example.com:80",
+                                "http://127.example.com", "http://[::2]:80", "http://host"}) {
+    const std::string url = std::string("s3://models?endpoint=") + elsewhere;
+    EXPECT_NE(error_of_url(url).find("insecure=true"), std::string::npos) << elsewhere;
+    EXPECT_TRUE(parse(url + "&insecure=true")) << elsewhere;
+    EXPECT_TRUE(parse(url + "&anonymous=true")) << elsewhere;
+  }
 }
 
 TEST(S3Location, credentials_in_a_url_are_refused_and_not_repeated) {

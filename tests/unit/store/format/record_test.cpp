@@ -204,6 +204,27 @@ TEST(Record, version_of_a_name_that_the_delta_leaves_alone_is_written_in_full) {
   expect_same_version(*back->changes.at("b")->versions[0], *shared);
 }
 
+TEST(Record, version_that_two_names_get_is_written_in_full_for_one) {
+  const VersionPtr shared = inline_version("content");
+  const DirectoryState before = state_of(snapshot(1, {{"a", file(7, {shared})}}));
+  const Record record = delta(2, 1, {{"a", file(7, {shared})}, {"b", file(8, {shared})}});
+  const auto back = decoded(encoded(record, before), 2, before);
+  ASSERT_TRUE(back) << back.error().to_string();
+  for (const char* name : {"a", "b"}) expect_same_version(*back->changes.at(name)->versions[0], *shared);
+}
+
+TEST(Record, as_many_records_as_nobody_leaves_on_one_snapshot_are_corrupt) {
+  for (const auto& [number, on] : std::map<RecordNumber, RecordNumber>{{64, 1}, {1'000'063, 1'000'000}}) {
+    EXPECT_EQ(snapshot_of_record(encoded(delta(number, on, {})).view(), kDirectory, number).value(), on);
+    EXPECT_TRUE(decoded(encoded(delta(number, on, {})), number));
+  }
+  for (const auto& [number, on] : std::map<RecordNumber, RecordNumber>{{65, 1}, {uint64_t{1} << 60, 1}}) {
+    const Buffer object = encoded(delta(number, on, {}));
+    EXPECT_EQ(snapshot_of_record(object.view(), kDirectory, number).error().code(), Errc::corrupt) << number;
+    EXPECT_EQ(decoded(object, number).error().code(), Errc::corrupt) << number;
+  }
+}
+
 TEST(Record, reference_to_what_is_not_there_is_corrupt) {
   const DirectoryState before = state_of(snapshot(1, {{"a", file(7, {inline_version("1"), inline_version("2")})}}));
   const Record record = delta(2, 1, {{"a", std::make_shared<const Entry>(*before.find("a"))}});
@@ -374,6 +395,34 @@ TEST_F(ForeignRecord, one_run_named_a_million_times_is_corrupt) {
   const auto record = decoded(*wrap_envelope(kRecordMagic, as_bytes(bytes)), 2, before);
   ASSERT_FALSE(record);
   EXPECT_EQ(record.error().code(), Errc::corrupt);
+}
+
+// With each such record a state could have twice the versions of the one before it.
+TEST_F(ForeignRecord, versions_of_a_name_that_the_record_leaves_alone_are_not_taken_over) {
+  const DirectoryState before = state_of(snapshot(1, {{"other", file(8, {inline_version("x")})}}));
+  message_.set_number(2);
+  format::HistoryRun* run = entry_->add_reused();
+  run->set_name("other");
+  run->set_first(1);
+  run->set_last(1);
+  const std::string bytes = message_.SerializeAsString();
+  const auto record = decoded(*wrap_envelope(kRecordMagic, as_bytes(bytes)), 2, before);
+  ASSERT_FALSE(record);
+  EXPECT_EQ(record.error().code(), Errc::corrupt);
+}
+
+TEST_F(ForeignRecord, what_takes_more_memory_than_it_may_is_refused_before_it_does) {
+  const std::string nothing = "\x42";  // a change of no bytes: a hundred times that in memory
+  std::string bytes = message_.SerializeAsString();
+  for (int i = 0; i < 500'000; ++i) bytes += nothing + '\0';
+  const Buffer object = *wrap_envelope(kRecordMagic, as_bytes(bytes));
+  EXPECT_LT(object.size(), 10'000U);
+  for (const uint64_t most_bytes : {uint64_t{100'000}, uint64_t{2 << 20}}) {
+    const auto record = decode_record(object.view(), kDirectory, 1, {}, kChunkSize, most_bytes);
+    ASSERT_FALSE(record);
+    EXPECT_EQ(record.error().code(), Errc::no_space) << most_bytes;
+  }
+  EXPECT_EQ(decode_record(object.view(), kDirectory, 1, {}, kChunkSize, 1 << 30).error().code(), Errc::corrupt);
 }
 
 }  // namespace
