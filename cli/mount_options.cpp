@@ -132,6 +132,8 @@ Result<void> apply_word(const std::string& word, Settings& settings, MountOption
     options.kernel.push_back(word);
     return {};
   }
+  // mount(8) adds "rw" wherever "ro" is not: it takes back an "ro" before it, and nothing that a configuration says.
+  if (word == "rw" && std::ranges::find(options.words, "ro") != options.words.end()) settings.read_only = false;
   if (is_for_others(word) || apply_switch(word, options)) return {};
   if (word.starts_with("config=")) {
     options.config_file = word.substr(7);

@@ -368,9 +368,10 @@ bool FileBytes::published(const std::shared_ptr<Draft>& draft, const VersionPtr&
   sealed_.reset();
   if (frozen_ && draft_->dirty()) return true;  // it was changed after it was sealed, and then frozen
   frozen_ = false;
-  noted_ = false;
   own_.clear();
-  if (!draft_->dirty()) mtime_.reset();
+  if (draft_->dirty()) return true;  // written to meanwhile: its note stays, for whoever looks after a crash
+  noted_ = false;
+  mtime_.reset();
   draft_->release();
   idle = drop_draft_if_idle_locked();
   return true;

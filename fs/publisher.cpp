@@ -71,13 +71,11 @@ Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& versio
   // Looked at again: the file may have been renamed or unlinked while its bytes were sent.
   const FileView view = nodes_.view(*node);
   Entry file = *view.entry;
-  // If the commit finds no trace of a file that was published before, another host has moved it to another directory.
-  // There it still has its id, so the entry that appears here gets a fresh one.
-  const bool was_published = !file.versions.empty();
   file.versions.clear();
   file.first_version = 1;
-  auto mutation = publish_version(view.place.name, std::move(file), version,
-                                  was_published ? fresh_entry_id(sources_.environment.random) : view.entry->id,
+  // If the commit finds no trace of the file, another host may have moved it to another directory. There it still has
+  // its id, and what appears here must not be taken for what it left behind.
+  auto mutation = publish_version(view.place.name, file, version, fresh_entry_id(sources_.environment.random),
                                   sources_.environment.format.keep_versions);
   return view.place.parent->directory->commit(std::move(mutation), context);
 }

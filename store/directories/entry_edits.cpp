@@ -57,33 +57,36 @@ Result<void> put_behind(DirectoryEdit& edit, const std::string& name, const Entr
   return {};
 }
 
-// A later publication of one open file replaces an earlier one, wherever in the history that is. False: there is none.
+bool lists(const Entry& there, const VersionStamp& stamp) {
+  return std::ranges::any_of(there.versions, [&](const VersionPtr& listed) { return stamp_of(*listed) == stamp; });
+}
+
+// A later publication of one open file replaces its last earlier one, wherever in the history that is. False: there is
+// none.
 bool put_in_place(DirectoryEdit& edit, const std::string& name, const Entry& there, const VersionPtr& version) {
-  const auto same = std::ranges::find_if(there.versions, [&](const VersionPtr& listed) {
+  const auto same = std::find_if(there.versions.rbegin(), there.versions.rend(), [&](const VersionPtr& listed) {
     return listed->session != 0 && listed->session == version->session;
   });
-  if (same == there.versions.end()) return false;
+  if (same == there.versions.rend()) return false;
   if ((*same)->published >= version->published) return true;
   Entry changed = there;
-  changed.versions[static_cast<size_t>(same - there.versions.begin())] = version;
-  if (!there.deleted && same + 1 == there.versions.end()) {
-    changed.attributes.mtime = version->mtime;
-    changed.attributes.ctime = version->published;
-  }
+  changed.versions[static_cast<size_t>(there.versions.rend() - same - 1)] = version;
   edit.put(name, std::move(changed));
   return true;
 }
 
 Result<void> put_late(DirectoryEdit& edit, const std::string& name, const Entry& there, const LateVersion& late,
                       size_t keep_versions) {
-  if (put_in_place(edit, name, there, late.version)) return {};
-  if (there.deleted) return put_behind(edit, name, there, late.version, keep_versions);
-  if (there.attributes.uid != late.file.attributes.uid) {
+  if (lists(there, stamp_of(*late.version))) return {};
+  if (!there.deleted && there.attributes.uid != late.file.attributes.uid) {
     return fail_posix(EPERM, "'{}' is another owner's file by now", name);
   }
-  if (!late.was_written_on(there.current())) return put_behind(edit, name, there, late.version, keep_versions);
-  put_version(edit, name, there, late.version, keep_versions);
-  return {};
+  if (!there.deleted && late.was_written_on(there.current())) {
+    put_version(edit, name, there, late.version, keep_versions);
+    return {};
+  }
+  if (put_in_place(edit, name, there, late.version)) return {};
+  return put_behind(edit, name, there, late.version, keep_versions);
 }
 
 }  // namespace
@@ -192,7 +195,9 @@ Mutation publish_late(const LateVersion& late, size_t keep_versions) {
     const EntryPtr there = edit.find_any(late.name);
     if (there && !there->deleted) return fail_posix(EEXIST, "'{}' is another entry by now", late.name);
     if (there && there->id == late.file.id) return put_late(edit, late.name, *there, late, keep_versions);
-    if (late.base) return fail_posix(ENOENT, "'{}' is gone without a trace: moved or forgotten", late.name);
+    if (late.base || late.was_listed) {
+      return fail_posix(ENOENT, "'{}' is gone without a trace: moved, deleted or forgotten", late.name);
+    }
     put_version(edit, late.name, after_tombstone(edit, late.name, late.file, keep_versions), late.version,
                 keep_versions);
     edit.touch(late.version->published);

@@ -58,12 +58,13 @@ struct LateVersion {
   VersionPtr version;
   std::optional<VersionStamp> base;  // the version it was written on; nullopt: there was none
   std::vector<VersionStamp> own;     // what this host has published since that it was written on, or may have
+  bool was_listed = false;           // the directory has known the file, with a version or without
   [[nodiscard]] bool was_written_on(const VersionPtr& current) const;
 };
 
-// - The file's history lists a version of the same session: that one is replaced, or kept if it is not older; so doing
-//   this twice changes nothing.
+// - The file's history lists it already: nothing, so doing this twice changes nothing.
 // - The current version is what it was written on: it becomes the current one.
+// - The history lists a version of the same session: that one is replaced, or kept if it is not older.
 // - Another one is current, or the file is deleted: into its history, the last but one or the last. What is current,
 //   its bytes and its attributes stay as they are.
 // - A new file that the directory has never heard of, and the name is free: there.

@@ -55,7 +55,8 @@ bool lists_id(const DirectoryEdit& edit, EntryId id) {
 Mutation take_over(const std::string& name, const EntryPtr& moved, const EntryPtr& left, size_t keep_versions) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     const FoundEntry found = find_marked(edit, name, moved->id, *moved->move);
-    if (found.entry) edit.put(found.name, with_newer(*found.entry, *left, keep_versions));
+    if (!found.entry) return fail(Errc::conflict, "another host has completed the move of '{}'", name);
+    edit.put(found.name, with_newer(*found.entry, *left, keep_versions));
     return {};
   };
 }
@@ -183,12 +184,16 @@ Result<void> Namespace::clear_counterpart(Directory& source, EntryId target, Ent
 // first). Then the source's name is freed only if nothing happened to it since it was read.
 Result<void> Namespace::depart_late(Directory& target, const std::string& name, const Entry& seen, Directory& source,
                                     const EntryPtr& left, const RequestContext& context) {
+  // This host's own pending change may be what clears the mark.
+  if (auto flushed = target.flush(context); !flushed) return target.removed() ? Result<void>() : flushed;
   if (auto fresh = target.refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
   const EntryPtr moved = target.find_committed(name);
   if (!is_marked(moved, seen.id, *seen.move)) return {};
   if (left && has_newer(*moved, *left)) {
     const Mutation taking_over = take_over(name, moved, left, environment_.format.keep_versions);
-    if (auto taken = commit_unless_removed(target, taking_over, context); !taken) return taken;
+    const auto taken = commit_unless_removed(target, taking_over, context);
+    if (is_conflict(taken)) return {};  // what is left in the source is no longer ours to free
+    if (!taken) return taken;
   }
   const auto departed = commit_unless_removed(source, leave(departure_of(target, name, *moved, left)), context);
   return is_conflict(departed) ? Result<void>() : departed;

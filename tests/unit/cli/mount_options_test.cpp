@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace cairn {
 namespace {
 
@@ -37,6 +39,20 @@ TEST_F(MountOptionsTest, what_the_kernel_acts_on_is_handed_on_in_order) {
   EXPECT_EQ(options_.kernel, (std::vector<std::string>{"nosuid", "nodev", "noexec"}));
   EXPECT_EQ(options_.config_file, "/c.toml");
   EXPECT_TRUE(options_.nonempty);
+}
+
+TEST_F(MountOptionsTest, the_last_of_ro_and_rw_counts_but_rw_alone_says_nothing) {
+  for (const auto& [text, read_only] : std::map<std::string, bool>{{"ro,rw", false}, {"rw,ro", true}, {"ro", true}}) {
+    Settings settings;
+    MountOptions options;
+    ASSERT_TRUE(apply_mount_options(text, settings, options)) << text;
+    EXPECT_EQ(settings.read_only, read_only) << text;
+  }
+  Settings configured;
+  configured.read_only = true;
+  MountOptions options;
+  ASSERT_TRUE(apply_mount_options("rw,noatime", configured, options));
+  EXPECT_TRUE(configured.read_only);
 }
 
 TEST_F(MountOptionsTest, an_escaped_comma_belongs_to_the_value) {

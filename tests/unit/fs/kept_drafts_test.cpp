@@ -362,5 +362,41 @@ TEST(KeptDraftsOfTwoStores, one_stays_with_its_store) {
   });
 }
 
+// Two publications of one open file with another host's between them: the later one is what the third was written on.
+TEST_F(KeptDrafts, one_that_was_written_on_what_is_current_becomes_current_though_its_session_stands_in_the_history) {
+  const HandleId handle = open("f", O_RDWR | O_CREAT);
+  ASSERT_TRUE(a.pwrite(handle, 0, "a1"));
+  ASSERT_TRUE(a.files().sync(handle, test_context()));
+  ASSERT_TRUE(b.write("f", "b1"));
+  ASSERT_TRUE(a.pwrite(handle, 0, "a2"));
+  ASSERT_TRUE(a.files().sync(handle, test_context()));
+  ASSERT_TRUE(a.pwrite(handle, 0, "a3"));
+  cut_off();
+  EXPECT_EQ(errno_of(a.close(handle)), EIO);
+  a_objects.heal();
+  EXPECT_TRUE(all_published());
+  EXPECT_EQ(read(b, "f"), "a3");
+  EXPECT_EQ(read(a, "f"), "a3");
+}
+
+TEST_F(KeptDrafts, what_is_written_while_a_close_publishes_is_found_after_a_crash) {
+  const HandleId first = open("f", O_WRONLY | O_CREAT);
+  const HandleId second = open("f", O_WRONLY);
+  ASSERT_TRUE(a.pwrite(first, 0, "closed"));
+  const auto gate = a_objects.block(ObjectOperation::put_if_absent, "dirs/");
+  Result<void> closed;
+  std::thread closer([&] { closed = a.close(first); });
+  ASSERT_TRUE(gate->wait_for_arrivals(1));
+  ASSERT_TRUE(a.pwrite(second, 0, "written and not closed"));
+  gate->open();
+  closer.join();
+  ASSERT_TRUE(closed);
+  a.kill_and_restart();
+  const auto kept = a.files().unpublished();
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].state, "never closed");
+  EXPECT_EQ(kept[0].size_bytes, 22U);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -33,6 +33,21 @@ TEST_F(TwoHosts, a_new_version_is_a_new_node_with_the_same_inode) {
   b.files().forget(after->node, 1);
 }
 
+// Its create is in the store, its content is not yet, and the other host moves what is there.
+TEST_F(TwoHosts, a_close_whose_new_file_was_moved_away_loses_nothing) {
+  ASSERT_TRUE(a.mkdir("other"));
+  const auto handle = a.open("f", O_WRONLY | O_CREAT);
+  ASSERT_TRUE(a.pwrite(*handle, 0, "precious"));
+  ASSERT_TRUE(a.files().sync_directory(kRootNode, test_context()));
+  ASSERT_TRUE(b.rename("f", "other/f"));  // the mark is cleared later
+  ASSERT_TRUE(a.close(*handle));
+  b.restart();
+  a.restart();
+  EXPECT_EQ(read(a, "f"), "precious");
+  EXPECT_EQ(read(b, "f"), "precious");
+  EXPECT_EQ(read(b, "other/f"), "");
+}
+
 TEST_F(TwoHosts, rights_that_are_taken_away_are_gone_on_the_other_host_at_once) {
   ASSERT_TRUE(a.write("f", "x"));
   ASSERT_TRUE(a.mkdir("d"));
