@@ -96,7 +96,7 @@ Result<void> StoreFileSystem::resize(FileNode& node, FileBytes& bytes, uint64_t 
 
 Result<void> StoreFileSystem::change(Node& node, const AttributeChange& change) {
   if (auto* directory = dynamic_cast<DirectoryNode*>(&node)) {
-    return directory->directory->commit_soon(change_directory(change));
+    return publisher_.change_soon(directory->directory, change_directory(change));
   }
   return change_file(static_cast<FileNode&>(node), change);
 }
@@ -105,10 +105,10 @@ Result<void> StoreFileSystem::change(Node& node, const AttributeChange& change) 
 Result<void> StoreFileSystem::change_file(FileNode& node, const AttributeChange& change) {
   const FileView view = nodes_.view(node);
   if (!view.unlinked) {
-    Directory& directory = *view.place.parent->directory;
-    auto done = directory.commit_soon(change_entry(view.place.name, node.ino, change));
+    const auto& directory = view.place.parent->directory;
+    auto done = publisher_.change_soon(directory, change_entry(view.place.name, node.ino, change));
     if (done) {
-      if (auto found = find_entry(directory, view.place.name, node.ino); found.entry) {
+      if (auto found = find_entry(*directory, view.place.name, node.ino); found.entry) {
         nodes_.set_entry(node, found.entry);
       }
     }
