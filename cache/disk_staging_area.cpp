@@ -59,8 +59,13 @@ Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
 // The stem is `<directory>/<n>`; the files of a staging file are named after it.
 class DiskStagingFile final : public StagingFile {
  public:
-  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, bool stays)
-      : stem_(std::move(stem)), number_(number), data_(std::move(data)), stays_(stays), noted_(stays) {}
+  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, std::shared_ptr<KeepLog> log, bool stays)
+      : stem_(std::move(stem)),
+        number_(number),
+        data_(std::move(data)),
+        keep_log_(std::move(log)),
+        stays_(stays),
+        noted_(stays) {}
   ~DiskStagingFile() override {
     if (stays_) return;
     remove_file(path(kDataSuffix));
@@ -103,6 +108,20 @@ class DiskStagingFile final : public StagingFile {
     auto written = replace_file(path(kKeptSuffix), seal(description));
     if (!written) return fail(std::move(written).error().in("keep staging file"));
     stays_ = true;
+    leave_log();
+    return {};
+  }
+
+  Result<void> keep_briefly(std::string_view description) override {
+    auto bytes = small_content();
+    if (!bytes) return fail(std::move(bytes).error());
+    if (!*bytes) return keep(description);
+    const MutexLock lock(keeping_);
+    auto place = keep_log_->append(number_, description, **bytes);
+    if (!place) return fail(std::move(place).error().in("keep staging file"));
+    stays_ = true;
+    leave_log();
+    logged_ = *place;
     return {};
   }
 
@@ -113,18 +132,40 @@ class DiskStagingFile final : public StagingFile {
     noted_ = false;
     note_.reset();
     remove_file(path(kKeptSuffix));
+    leave_log();
     stays_ = false;
   }
 
  private:
+  // nullopt: too large for the log.
+  [[nodiscard]] Result<std::optional<std::string>> small_content() const {
+    struct stat status {};
+    if (::fstat(data_.get(), &status) != 0) return fail(error_from_errno(errno, path(kDataSuffix)));
+    if (status.st_nlink == 0) return fail(Errc::io, "somebody has removed '{}'", path(kDataSuffix));
+    if (static_cast<uint64_t>(status.st_size) > KeepLog::kMostBytes) return std::nullopt;
+    std::string bytes(static_cast<size_t>(status.st_size), '\0');
+    if (::pread(data_.get(), bytes.data(), bytes.size(), 0) != status.st_size) {
+      return fail(Errc::io, "'{}' cannot be read back", path(kDataSuffix));
+    }
+    return bytes;
+  }
+
+  // What stands there is safe elsewhere, or need not be.
+  void leave_log() CAIRN_REQUIRES(keeping_) {
+    if (logged_) keep_log_->release(*logged_);
+    logged_.reset();
+  }
+
   [[nodiscard]] std::string path(std::string_view suffix) const { return stem_ + std::string(suffix); }
 
   const std::string stem_;
   const uint64_t number_;
   const UniqueFd data_;
+  const std::shared_ptr<KeepLog> keep_log_;
   Mutex keeping_;  // held over local I/O
   bool stays_ CAIRN_GUARDED_BY(keeping_);
   bool noted_ CAIRN_GUARDED_BY(keeping_);
+  std::optional<KeepLog::Place> logged_ CAIRN_GUARDED_BY(keeping_);  // kept there, and not by a description of its own
   std::optional<UniqueFd> note_ CAIRN_GUARDED_BY(keeping_);
   uint64_t log_begin_ CAIRN_GUARDED_BY(keeping_) = 0;
 };
@@ -164,7 +205,8 @@ uint64_t discard(const std::string& stem) {
   return found ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
-Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept) {
+Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept,
+                             const std::shared_ptr<KeepLog>& keep_log) {
   auto found = read_whole_file(stem + std::string(is_kept ? kKeptSuffix : kNoteSuffix));
   if (!found) return fail(std::move(found).error());
   const size_t note_end = is_kept ? found->size() : std::min(found->find(kNoteEnd), found->size());
@@ -174,7 +216,18 @@ Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_k
   if (!data) return fail(std::move(data).error());
   std::string log = note_end < found->size() ? found->substr(note_end + 1) : "";
   return KeptStagingFile{number, std::move(*description), is_kept, std::move(log),
-                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), true)};
+                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), keep_log, true)};
+}
+
+// Gives what was kept in the log files of its own. The bytes there may never have reached the disk, those in the log
+// have.
+Result<void> take_out(const std::string& directory, const std::vector<KeepLog::Left>& left) {
+  for (const KeepLog::Left& kept : left) {
+    const std::string stem = fmt::format("{}/{}", directory, kept.number);
+    if (auto written = replace_file(stem + std::string(kDataSuffix), kept.bytes); !written) return written;
+    if (auto written = replace_file(stem + std::string(kKeptSuffix), seal(kept.description)); !written) return written;
+  }
+  return {};
 }
 
 }  // namespace
@@ -184,11 +237,13 @@ Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string
   if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
   auto lock = DirectoryLock::take(directory, path);
   if (!lock) return fail(std::move(lock).error());
+  auto keep_log = std::make_shared<KeepLog>(directory);
+  const auto taken = keep_log->take_left([&](const auto& left) { return take_out(directory, left); });
+  if (!taken) log::error("what was kept in '{}' stays where it is: {}", directory, taken.error().to_string());
   auto found = numbers_in(directory);
   if (!found) return fail(std::move(found).error());
-  const uint64_t first_free = found->empty() ? 1 : found->back() + 1;
   std::unique_ptr<DiskStagingArea> area(
-      new DiskStagingArea(std::move(directory), std::move(*lock), first_free, std::move(*found)));
+      new DiskStagingArea(std::move(directory), std::move(*lock), std::move(keep_log), std::move(*found)));
   return area;
 }
 
@@ -209,7 +264,7 @@ Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
   std::string stem = fmt::format("{}/{}", directory_, number);
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
   if (!data) return fail(std::move(data).error().in("create staging file"));
-  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), false);
+  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), log_, false);
 }
 
 Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
@@ -225,7 +280,7 @@ Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
       ++discarded_files;
       continue;
     }
-    auto taken = take(stem, number, is_kept);
+    auto taken = take(stem, number, is_kept, log_);
     if (taken) {
       kept.push_back(std::move(*taken));
     } else {

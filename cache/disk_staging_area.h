@@ -2,23 +2,26 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 
 #include "base/mutex.h"
 #include "cache/directory_lock.h"
+#include "cache/keep_log.h"
 #include "cache/staging_area.h"
 
 namespace cairn {
 
 // Lives in `<path>/staging/`: each staging file is `<n>.data`; while it is written `<n>.open` holds its note and log,
 // and once kept `<n>.kept` its description, both with a checksum. A `.data` without either was never promised to
-// anybody. May share `path` with an LmdbBlockCache.
+// anybody. Small files that are kept briefly stand in a KeepLog beside them; what an earlier process left there becomes
+// `.data` and `.kept` when the area is opened. May share `path` with an LmdbBlockCache.
 //
 // A directory that somebody empties is made anew by the next create(); what was staged there goes on without a name,
 // and can be published but not kept.
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: staging files may outlive their area, but then no longer its lock.
-// Durability: after keep() returned, the bytes and the description survive power loss.
+// Durability: after keep() or keep_briefly() returned, the bytes and the description survive power loss.
 class DiskStagingArea final : public StagingArea {
  public:
   // Failures: conflict (another process has this directory), permission_denied, no_space, io.
@@ -31,10 +34,15 @@ class DiskStagingArea final : public StagingArea {
 
  private:
   Result<void> restore_directory();
-  DiskStagingArea(std::string directory, DirectoryLock lock, uint64_t first_free, std::vector<uint64_t> found)
-      : directory_(std::move(directory)), lock_(std::move(lock)), next_(first_free), found_(std::move(found)) {}
+  DiskStagingArea(std::string directory, DirectoryLock lock, std::shared_ptr<KeepLog> log, std::vector<uint64_t> found)
+      : directory_(std::move(directory)),
+        log_(std::move(log)),
+        lock_(std::move(lock)),
+        next_(found.empty() ? 1 : found.back() + 1),
+        found_(std::move(found)) {}
 
   const std::string directory_;
+  const std::shared_ptr<KeepLog> log_;
   Mutex lock_mutex_;
   DirectoryLock lock_ CAIRN_GUARDED_BY(lock_mutex_);
   std::atomic<uint64_t> next_;  // the number of the next staging file: above every one found at open

@@ -29,7 +29,9 @@ class StagingFile {
   // Makes the bytes and `description` durable, to be found by take_kept() after a restart. May be called again, with a
   // newer description. Failures: no_space, io.
   virtual Result<void> keep(std::string_view description) = 0;
-  // Undoes keep() and note(): the bytes are safe elsewhere, and the file goes when this object does.
+  // keep() for bytes that are about to be safe elsewhere: costs a small file less, and writes its bytes a second time.
+  virtual Result<void> keep_briefly(std::string_view description) = 0;
+  // Undoes keep(), keep_briefly() and note(): the bytes are safe elsewhere, and the file goes when this object does.
   virtual void release() = 0;
 };
 

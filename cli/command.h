@@ -23,6 +23,7 @@ void add_init(CLI::App& app, const Streams& streams, Action& chosen);
 void add_mount(CLI::App& app, const Streams& streams, Action& chosen);
 void add_umount(CLI::App& app, const Streams& streams, Action& chosen);
 void add_status(CLI::App& app, const Streams& streams, Action& chosen);
+void add_sync(CLI::App& app, const Streams& streams, Action& chosen);
 void add_log(CLI::App& app, const Streams& streams, Action& chosen);
 void add_prefetch(CLI::App& app, const Streams& streams, Action& chosen);
 void add_kept(CLI::App& app, const Streams& streams, Action& chosen);

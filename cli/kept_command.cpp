@@ -25,9 +25,9 @@ constexpr std::chrono::minutes kTimeout{10};
 
 constexpr const char* kHelp =
     "What closes could not publish, and what was being written when a daemon died, stays on this machine as drafts. "
-    "`list` shows them: number, path, size, since when, state, why. A draft that is \"waiting\" is tried again by "
-    "itself; one that is \"undecided\" (its name is taken, its directory is gone…) or \"never closed\" waits for one "
-    "of the other three.\n"
+    "`list` shows them: number, path, size, since when, state, why. A draft that is \"queued\" waits for its turn "
+    "(--commit async), one that is \"waiting\" is tried again by itself; one that is \"undecided\" (its name is taken, "
+    "its directory is gone…) or \"never closed\" waits for one of the other three.\n"
     "  list [MOUNTPOINT]                what the mounts of this host keep\n"
     "  export NUMBER FILE [MOUNTPOINT]  write its bytes into a new file; the draft stays\n"
     "  publish NUMBER [MOUNTPOINT]      one attempt now, also of what was never closed\n"
@@ -114,6 +114,11 @@ Result<int> list_mounts(const KeptOptions& options, const Streams& streams) {
   return all_answered ? 0 : 1;
 }
 
+std::string_view state_of(const KeptDraft& draft, const KeptIdentity& known) {
+  if (!draft.is_kept) return "never closed";
+  return known.order != 0 && known.error.empty() ? "queued" : "waiting";
+}
+
 // The drafts in a cache directory that no daemon uses.
 class StoppedCache {
  public:
@@ -138,7 +143,7 @@ class StoppedCache {
                      {"path", identity ? known.path : "?"},
                      {"size", draft.description.layout.size_bytes()},
                      {"since_ns", known.kept != 0 ? known.kept : known.mtime},
-                     {"state", draft.is_kept ? "waiting" : "never closed"},
+                     {"state", state_of(draft, known)},
                      {"error", identity ? known.error : identity.error().message()},
                      {"store_id", draft.description.store_id}});
     }

@@ -14,7 +14,7 @@ namespace cairn {
 
 namespace {
 
-constexpr std::array<AddCommand, 8> kCommands = {add_init, add_mount,    add_umount, add_status,
+constexpr std::array<AddCommand, 9> kCommands = {add_init, add_mount,    add_umount, add_status, add_sync,
                                                  add_log,  add_prefetch, add_kept,   add_check};
 
 constexpr const char* kExamples =

@@ -1,6 +1,9 @@
 #include "cli/status_text.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/units.h"
 #include "cli/printable.h"
 
@@ -80,6 +83,18 @@ std::string files_line(const Json& status) {
                      files.count("pending_directories"));
 }
 
+// With commit=async, or while there is what an earlier process has left.
+std::string queue_line(const Json& status) {
+  const Section queue(status, "queue");
+  if (queue.text("commit") != "async" && queue.number("closes") == 0) return "";
+  if (queue.number("closes") == 0) return "  queue     closes are committed in the background; none waits\n";
+  const std::chrono::nanoseconds age(
+      std::max<Nanos>(system_clock().wall_now() - static_cast<Nanos>(queue.number("oldest_ns")), 0));
+  const std::string error = queue.text("error");
+  return fmt::format("  queue     {} ({}) to commit, the oldest {} old{}\n", queue.count("closes", "close"),
+                     queue.bytes("bytes"), human_duration(age), error.empty() ? "" : "; " + error);
+}
+
 // "48 demand (192 MiB, 11.0 ms each)".
 std::string asked_for(const std::string& cause, const Json& metrics) {
   const uint64_t requests = metrics.value("requests", uint64_t{0});
@@ -145,7 +160,7 @@ std::string status_text(const Json& said) {
                   status.value("detached", false) ? " (unmounted, but its files are still open somewhere)" : "");
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
   return head + daemon_line(status) + cache_line(status) + memory_line(status) + reads_line(status) +
-         writes_line(status) + commits_line(status) + files_line(status) + request_lines(status) +
+         writes_line(status) + commits_line(status) + queue_line(status) + files_line(status) + request_lines(status) +
          endpoint_line(status) + trouble_lines(status);
 }
 

@@ -43,6 +43,7 @@ Result<Json> MountService::handle(const Json& request, const ProgressFunction& p
     if (op == "prefetch") {
       return prefetch(request.at("paths").get<std::vector<std::string>>(), progress, stop);
     }
+    if (op == "sync") return sync(request, stop);
     if (op == "await_end") return await_end(progress, stop);
     if (op.starts_with("kept_")) return kept(op, request, stop);
     return fail(Errc::unsupported, "this daemon (cairnfs {}) does not know '{}'", kVersion, op);
@@ -63,14 +64,15 @@ Json MountService::status() const {
                  {"read_only", environment.options.read_only},
                  {"host", environment.options.host},
                  {"log_file", about_.log_file.empty() ? "(terminal)" : about_.log_file},
-                 {"unpublished", unpublished()}};
+                 {"unpublished", unpublished(Queued::left_out)}};
   status.update(status_json(store_, about_.cache_dir));
   return status;
 }
 
-Json MountService::unpublished() const {
+Json MountService::unpublished(Queued queued) const {
   Json files = Json::array();
   for (const UnpublishedFile& file : store_.control().unpublished()) {
+    if (queued == Queued::left_out && file.is_queued) continue;
     files.push_back({{"path", file.path},
                      {"size", file.size_bytes},
                      {"error", file.error},
@@ -81,8 +83,15 @@ Json MountService::unpublished() const {
   return files;
 }
 
+Result<Json> MountService::sync(const Json& request, const std::stop_token& stop) {
+  const std::chrono::nanoseconds timeout(request.at("timeout_ns").get<int64_t>());
+  auto done = store_.control().sync_all(RequestContext::within(timeout, Cause::write_back, stop));
+  if (!done) return fail(std::move(done).error());
+  return Json::object();
+}
+
 Result<Json> MountService::kept(const std::string& op, const Json& request, const std::stop_token& stop) {
-  if (op == "kept_list") return Json{{"kept", unpublished()}};
+  if (op == "kept_list") return Json{{"kept", unpublished(Queued::listed)}};
   const auto context = RequestContext::within(store_.environment().options.operation_timeout, Cause::maintenance, stop);
   const auto number = request.at("number").get<uint64_t>();
   FileSystemControl& files = store_.control();
@@ -157,7 +166,7 @@ Result<Json> MountService::await_end(const ProgressFunction& progress, const std
 }
 
 void MountService::announce_end() {
-  Json words = {{"unpublished", unpublished()}, {"cache_dir", about_.cache_dir}};
+  Json words = {{"unpublished", unpublished(Queued::listed)}, {"cache_dir", about_.cache_dir}};
   const MutexLock lock(mutex_);
   last_words_ = std::move(words);
   ended_.notify_all();

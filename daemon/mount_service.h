@@ -16,7 +16,8 @@ namespace cairn {
 // {"op": "prefetch", "paths": […]}    brings all files there and below, and what links there lead to, into the cache:
 //                                     {"files", "bytes", "present_bytes", "fetched_bytes", "cache_capacity_bytes",
 //                                     "failed": [{"path", "error"}…]}
-// {"op": "kept_list"}                 {"kept": […]}: what status calls "unpublished"
+// {"op": "sync", "timeout_ns": 1}     {} once all that was closed and changed before is in the store
+// {"op": "kept_list"}                 {"kept": […]}: what status calls "unpublished", and what is queued
 // {"op": "kept_export", "number": 7, "path": "/new/file"}, {"op": "kept_publish", "number": 7},
 // {"op": "kept_discard", "number": 7} {}
 // {"op": "await_end"}                 says so as its progress, waits until the mount has ended, and then answers
@@ -41,7 +42,10 @@ class MountService {
 
  private:
   [[nodiscard]] Json status() const;
-  [[nodiscard]] Json unpublished() const;
+  // Closes that wait for their turn are no trouble, but a person may ask for them.
+  enum class Queued { left_out, listed };
+  [[nodiscard]] Json unpublished(Queued queued) const;
+  Result<Json> sync(const Json& request, const std::stop_token& stop);
   Result<Json> kept(const std::string& op, const Json& request, const std::stop_token& stop);
   Result<Json> prefetch(const std::vector<std::string>& paths, const ProgressFunction& progress,
                         const std::stop_token& stop);

@@ -47,6 +47,7 @@ StoreOptions store_options(const Settings& settings) {
   options.compression_level = static_cast<int>(settings.compression_level);
   options.verify_digest = settings.verify == "digest";
   options.read_only = settings.read_only;
+  options.commit_async = settings.commit == "async";
   return options;
 }
 

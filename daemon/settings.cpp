@@ -22,8 +22,11 @@ constexpr std::array kTable = {
             "Most memory for buffers, whatever the number of readers and writers: three quarters for chunks."},
     Setting{"revalidate", &Settings::revalidate, "1s", "0", "1h",
             "How old a view of a directory may be when a file is opened: 0 sees what another host published at once."},
+    Setting{"commit", &Settings::commit, "close", "", "close|async",
+            "When a close returns: once its version is in the store, or once its bytes and its place in the order are "
+            "durable on this host, to be committed in the background."},
     Setting{"commit-delay", &Settings::commit_delay, "1s", "0", "1m",
-            "How long unlink, chmod and their like may wait to be committed together."},
+            "How long unlink, chmod and their like, with commit=async also closes, may wait to be committed together."},
     Setting{"prefetch.chunks", &Settings::prefetch_chunks, "16", "0", "1024",
             "How many chunks to read ahead of a sequential reader; 0 reads only what is asked for."},
     Setting{"threads.io", &Settings::io_threads, "16", "1", "512",

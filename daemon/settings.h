@@ -30,6 +30,7 @@ struct Settings {
   CacheSize cache_size;
   uint64_t memory_bytes = 0;
   std::chrono::nanoseconds revalidate{0};
+  std::string commit;
   std::chrono::nanoseconds commit_delay{0};
   uint32_t prefetch_chunks = 0;
   uint32_t io_threads = 0;

@@ -87,6 +87,15 @@ Json files_json(const FileSystemStats& files) {
           {"pending_directories", files.pending_directories}};
 }
 
+// What closes have returned for and the store has not got.
+Json queue_json(const QueueStats& queue, bool async) {
+  return {{"commit", async ? "async" : "close"},
+          {"closes", queue.closes},
+          {"bytes", queue.bytes},
+          {"oldest_ns", queue.oldest},
+          {"error", queue.error}};
+}
+
 Json recent_errors_json() {
   Json lines = Json::array();
   for (const log::RecentLine& line : log::recent()) lines.push_back({{"time_ns", line.time}, {"text", line.text}});
@@ -106,6 +115,7 @@ Json status_json(MountedStore& store, const std::string& cache_dir) {
           {"reads", reads_json(environment.counters, files)},
           {"writes", writes_json(environment.counters, files)},
           {"files", files_json(files)},
+          {"queue", queue_json(files.queue, environment.options.commit_async)},
           {"requests", requests_json(store.remote().metrics())},
           {"endpoint", endpoint_json(store.remote(), files.outage)},
           {"recent_errors", recent_errors_json()}};

@@ -116,9 +116,15 @@ Result<void> StoreFileSystem::resize(FileNode& node, FileBytes& bytes, uint64_t 
 Result<void> StoreFileSystem::change(Node& node, const AttributeChange& change, const RequestContext& context) {
   auto* of = dynamic_cast<DirectoryNode*>(&node);
   if (of == nullptr) return change_file(static_cast<FileNode&>(node), change, context);
-  Directory& directory = *of->directory;
-  if (narrows(change, directory.attributes())) return directory.commit(change_directory(change), context);
-  return directory.commit_soon(change_directory(change));
+  const auto& directory = of->directory;
+  return commit_change(directory, change_directory(change), narrows(change, directory->attributes()), context);
+}
+
+Result<void> StoreFileSystem::commit_change(const std::shared_ptr<Directory>& directory, Mutation mutation,
+                                            bool at_once, const RequestContext& context) {
+  if (!at_once) return publisher_.change_soon(directory, std::move(mutation));
+  if (auto drained = drain_order(context); !drained) return drained;
+  return directory->commit(std::move(mutation), context);
 }
 
 // An unlinked file's attributes are nobody's but this host's.
@@ -126,13 +132,12 @@ Result<void> StoreFileSystem::change_file(FileNode& node, const AttributeChange&
                                           const RequestContext& context) {
   const FileView view = nodes_.view(node);
   if (!view.unlinked) {
-    Directory& directory = *view.place.parent->directory;
-    const EntryPtr seen = directory.find_committed(view.place.name);  // by others: a file that is new here is not
+    const auto& directory = view.place.parent->directory;
+    const EntryPtr seen = directory->find_committed(view.place.name);  // by others: a file that is new here is not
     const bool at_once = seen && seen->id == node.ino && narrows(change, view.entry->attributes);
-    Mutation mutation = change_entry(view.place.name, node.ino, change);
-    auto done = at_once ? directory.commit(std::move(mutation), context) : directory.commit_soon(std::move(mutation));
+    auto done = commit_change(directory, change_entry(view.place.name, node.ino, change), at_once, context);
     if (done) {
-      if (auto found = find_entry(directory, view.place.name, node.ino); found.entry) {
+      if (auto found = find_entry(*directory, view.place.name, node.ino); found.entry) {
         nodes_.set_entry(node, found.entry);
       }
     }

@@ -21,12 +21,21 @@ struct Outage {
   std::string error;  // of the last question
 };
 
+// Closes that have returned and are not in the store yet.
+struct QueueStats {
+  uint64_t closes = 0;
+  uint64_t bytes = 0;
+  Nanos oldest = 0;     // wall clock; 0: there is none
+  std::string error{};  // why the last attempt failed; "": it did not
+};
+
 struct FileSystemStats {
   uint64_t nodes = 0;
   uint64_t open_handles = 0;
   uint64_t open_drafts = 0;
   uint64_t kept_drafts = 0;  // closed with an error: staged here, retried
   uint64_t pending_directories = 0;
+  QueueStats queue{};
   uint64_t read_bytes = 0;     // answered to read(): what the callers saw, wherever it came from
   uint64_t written_bytes = 0;  // taken by write() and write_back()
   std::optional<Outage> outage{};
@@ -36,10 +45,11 @@ struct FileSystemStats {
 struct UnpublishedFile {
   std::string path;  // below the root, as it was known when it was opened
   uint64_t size_bytes = 0;
-  std::string error;    // why: the last attempt's failure, or what is to be decided
-  uint64_t number = 0;  // what the calls below know it by
-  std::string state{};  // KeptState, as a word
-  Nanos since = 0;      // wall clock: when it was kept, or last written
+  std::string error;       // why: the last attempt's failure, or what is to be decided
+  uint64_t number = 0;     // what the calls below know it by
+  std::string state{};     // KeptState, as a word
+  Nanos since = 0;         // wall clock: when it was kept, or last written
+  bool is_queued = false;  // closed, and its turn has not come
 };
 
 // Thread-safety: all methods may be called from any thread at once.
@@ -69,11 +79,16 @@ class FileSystemControl {
   // with what it has not committed yet. Follows no symlinks.
   virtual Result<Entry> entry_at(const std::string& path, const RequestContext& context) = 0;
 
+  // What was closed, and every change of names, is in the store when it returns. Failures: also those of closes since
+  // the last call that cannot be published, once.
+  virtual Result<void> sync_all(const RequestContext& context) = 0;
+
   // Publishes every dirty draft and pending change, as far as `context` allows; keeps the rest for the next mount.
   virtual Result<void> shut_down(const RequestContext& context) = 0;
 
   [[nodiscard]] virtual FileSystemStats stats() const = 0;
-  // FileSystemStats::kept_drafts of them, what was never closed, and what belongs to other stores; by number.
+  // FileSystemStats::kept_drafts of them, what is queued, what was never closed, and what belongs to other stores; by
+  // number.
   [[nodiscard]] virtual std::vector<UnpublishedFile> unpublished() const = 0;
   // One more attempt, on a person's word. Failures: not_found: no such number; what is in the way, as status says it.
   virtual Result<void> publish_kept(uint64_t number, const RequestContext& context) = 0;

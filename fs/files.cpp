@@ -113,14 +113,21 @@ Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, c
     nodes_.release(node->id);
     return fail(std::move(opened).error());
   }
+  if (is_new && environment_.options.commit_async) {
+    if (const auto file = files_.find(opened->handle)) (*file)->made_name = true;
+  }
   return std::make_pair(describe_file(*node), *opened);
 }
 
 Result<void> StoreFileSystem::make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
                                         const RequestContext& context) {
-  auto creation = create_entry(where.place.name, entry, session, exclusive, environment_.format.keep_versions);
-  Directory& directory = *where.place.parent->directory;
-  return exclusive ? directory.commit(std::move(creation), context) : directory.commit_soon(std::move(creation));
+  auto creation = create_entry(where.place.name, entry, session, exclusive && !environment_.options.commit_async,
+                               environment_.format.keep_versions);
+  const auto& directory = where.place.parent->directory;
+  // In order with the closes, it is this host's alone to say that the name was free.
+  const bool is_decided_by_the_store = exclusive && !environment_.options.commit_async;
+  if (is_decided_by_the_store) return directory->commit(std::move(creation), context);
+  return publisher_.change_soon(directory, std::move(creation));
 }
 
 Result<size_t> StoreFileSystem::read(HandleId handle, uint64_t offset, MutableByteView out,
@@ -170,19 +177,39 @@ Result<uint64_t> StoreFileSystem::seek(HandleId handle, uint64_t offset, int whe
 Result<void> StoreFileSystem::flush(HandleId handle, const RequestContext& context) {
   auto file = files_.find(handle);
   if (!file) return fail(std::move(file).error());
-  if (!(*file)->writable) return {};
+  if (auto drafted = draft_new_name(**file, context); !drafted) return drafted;
+  if (!(*file)->writable && !(*file)->made_name) return {};
   return publisher_.publish((*file)->node, (*file)->session, context);
 }
 
-// Publishes, and waits for the changes that were only to be committed soon: the name itself, its mode, its times.
+// A file that was made in order and has no byte is closed like any other: it is kept here, and outlives this process.
+Result<void> StoreFileSystem::draft_new_name(OpenFile& file, const RequestContext& context) {
+  const FileView view = nodes_.view(*file.node);
+  if (!file.made_name || view.unlinked || view.version || file.bytes->has_draft()) return {};
+  const EntryPtr committed = view.place.parent->directory->find_committed(view.place.name);
+  if (committed && committed->id == file.node->ino) return {};
+  if (auto emptied = file.bytes->truncate(0, context); !emptied) return emptied;
+  file.bytes->set_unpublished_mtime(view.entry->attributes.mtime);
+  return {};
+}
+
+// Publishes, and waits for the changes that were only to be committed soon: the name itself, its mode, its times. And
+// for what was closed before, where closes do not wait themselves.
 Result<void> StoreFileSystem::sync(HandleId handle, const RequestContext& context) {
   auto file = files_.find(handle);
   if (!file) return fail(std::move(file).error());
   const FileNodePtr& node = (*file)->node;
   if (auto published = publisher_.publish(node, (*file)->session, context); !published) return published;
+  if (auto drained = drain_order(context); !drained) return drained;
+  if (auto told = publisher_.tell(*node); !told) return told;
   const FileView view = nodes_.view(*node);
   if (node->old_version || view.unlinked || view.place.parent->directory->removed()) return {};
   return view.place.parent->directory->flush(context);
+}
+
+// Other hosts see what comes next no sooner than what was closed before it.
+Result<void> StoreFileSystem::drain_order(const RequestContext& context) {
+  return environment_.options.commit_async ? publisher_.drain(context) : Result<void>();
 }
 
 void StoreFileSystem::release(HandleId handle) {

@@ -13,6 +13,7 @@
 namespace cairn {
 
 enum class KeptState {
+  queued,        // its close has returned, and its turn to be published has not come (CloseQueue)
   waiting,       // a close failed: tried again until it is published
   undecided,     // its name has gone on in a way that leaves it no place: a person decides
   never_closed,  // it was being written when its process ended: never published by itself
@@ -30,6 +31,10 @@ struct KeptFile {
   std::shared_ptr<Draft> draft;        // frozen
   std::shared_ptr<KeptDraft> at_rest;  // from an earlier process, and not opened yet
   FileNodePtr node;                    // held open; nullptr: not placed yet
+  bool being_kept = false;             // it is being written down: nobody may let go of it
+  bool is_late = false;                // an earlier process closed it: the name may have gone on since
+  bool untold = false;                 // it failed in the background, and the file's next close or fsync says so
+  bool unreported = false;             // the same, for `cairnfs sync`
   std::chrono::nanoseconds delay{0};
   SteadyTime due{};
 };

@@ -20,6 +20,7 @@ void read_history(const Json& json, KeptIdentity& identity) {
   identity.base_number = json.value("base_number", VersionNumber{0});
   for (const Json& stamp : json.value("own", Json::array())) identity.own.push_back(stamp_from(stamp));
   identity.kept = json.value("kept_ns", Nanos{0});
+  identity.order = json.value("order", uint64_t{0});
   identity.error = json.value("error", "");
 }
 
@@ -39,6 +40,7 @@ std::string KeptIdentity::to_json() const {
                {"own", Json::array()},
                {"base_number", base_number},
                {"kept_ns", kept},
+               {"order", order},
                {"error", error}};
   if (base) json["base"] = cairn::to_json(*base);
   for (const VersionStamp& stamp : own) json["own"].push_back(cairn::to_json(stamp));

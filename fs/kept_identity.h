@@ -23,6 +23,7 @@ struct KeptIdentity {
   VersionNumber base_number = 0;  // for people
   std::vector<VersionStamp> own;  // LateVersion::own
   Nanos kept = 0;                 // when; 0: being written
+  uint64_t order = 0;             // of its close among all of this host (CloseQueue); 0: it has none
   std::string error;              // why
 
   [[nodiscard]] std::string to_json() const;

@@ -13,6 +13,20 @@ namespace {
 
 // A store has no size of its own: room for whatever a program asks for before it writes.
 constexpr uint64_t kNominalBytes = 1ULL << 50;
+// How long a mount may take to publish what an earlier process has closed.
+constexpr std::chrono::seconds kMostOfAStart{5};
+
+// Of the closes that have returned and wait for their turn.
+QueueStats queue_stats(const CloseQueue::Counts& counts, const std::vector<KeptFile>& kept) {
+  QueueStats stats{.closes = counts.closes, .bytes = counts.bytes};
+  if (counts.error) stats.error = counts.error->to_string();
+  for (const KeptFile& file : kept) {
+    if (file.state != KeptState::queued) continue;
+    const Nanos since = file.identity.kept;
+    stats.oldest = stats.oldest == 0 ? since : std::min(stats.oldest, since);
+  }
+  return stats;
+}
 
 void keep_first(Result<void>& first, Result<void> result) {
   if (first && !result) first = std::move(result);
@@ -47,6 +61,10 @@ Result<void> StoreFileSystem::recover(const RequestContext& context) {
   auto drafts = take_kept_drafts(environment_.staging, environment_.format.chunk_size);
   if (!drafts) return fail(std::move(drafts).error());
   for (KeptDraft& draft : *drafts) publisher_.adopt(std::move(draft), context);
+  // What a close has returned for is there again when the mount answers, if the store is quick.
+  if (publisher_.queued().closes == 0) return {};
+  const auto drained = publisher_.drain(context.no_longer_than(kMostOfAStart));
+  if (!drained) log::warning("{}", drained.error().to_string());
   return {};
 }
 
@@ -69,9 +87,23 @@ Result<Entry> StoreFileSystem::entry_at(const std::string& path, const RequestCo
   return find_entry(open, path);
 }
 
+Result<void> StoreFileSystem::sync_all(const RequestContext& context) {
+  Result<void> first = publisher_.drain(context);
+  keep_first(first, names_->flush(context));
+  keep_first(first, publisher_.tell_all());
+  return first;
+}
+
 Result<void> StoreFileSystem::shut_down(const RequestContext& context) {
-  publisher_.stop();
   Result<void> first;
+  if (environment_.options.commit_async) {
+    for (const FileNodePtr& node : nodes_.with_unpublished_bytes()) {
+      const auto bytes = nodes_.view(*node).bytes;
+      if (bytes && !bytes->frozen()) keep_first(first, publisher_.publish(node, bytes->last_session(), context));
+    }
+  }
+  keep_first(first, publisher_.drain(context));
+  publisher_.stop();
   keep_first(first, publisher_.publish_waiting(context));
   for (const FileNodePtr& node : nodes_.with_unpublished_bytes()) {
     const auto bytes = nodes_.view(*node).bytes;
@@ -93,6 +125,7 @@ FileSystemStats StoreFileSystem::stats() const {
           .open_drafts = counts.drafts,
           .kept_drafts = static_cast<uint64_t>(std::ranges::count_if(kept, is_of_a_close)),
           .pending_directories = names_->pending_directories(),
+          .queue = queue_stats(publisher_.queued(), kept),
           .read_bytes = read_bytes_,
           .written_bytes = written_bytes_,
           .outage = reach_.outage()};
@@ -102,7 +135,8 @@ std::vector<UnpublishedFile> StoreFileSystem::unpublished() const {
   std::vector<UnpublishedFile> files;
   for (const KeptFile& kept : publisher_.kept()) {
     files.push_back({kept.identity.path, kept.size_bytes, kept.error, kept.number, std::string(to_string(kept.state)),
-                     kept.identity.kept != 0 ? kept.identity.kept : kept.identity.mtime});
+                     kept.identity.kept != 0 ? kept.identity.kept : kept.identity.mtime,
+                     kept.state == KeptState::queued});
   }
   return files;
 }

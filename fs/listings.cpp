@@ -97,6 +97,7 @@ Result<void> StoreFileSystem::sync_directory(NodeId id, const RequestContext& co
   if (!node) return fail(std::move(node).error());
   const auto directory = std::dynamic_pointer_cast<DirectoryNode>(*node);
   if (!directory || directory->directory->removed()) return {};
+  if (auto drained = drain_order(context); !drained) return drained;
   return directory->directory->flush(context);
 }
 

@@ -59,7 +59,7 @@ Result<NodeReply> StoreFileSystem::make_directory(NodeId parent, const std::stri
                                                   const Caller& caller, const RequestContext& context) {
   auto where = target(parent, name, context);
   if (!where) return fail(std::move(where).error());
-  if (where->entry) return fail_posix(EEXIST, "'{}' exists", name);
+  if (auto is_free = free_in_the_store(*where, context); !is_free) return fail(std::move(is_free).error());
   Directory& directory = *where->place.parent->directory;
   const Attributes attributes = new_entry(directory, Kind::directory, mode, caller).attributes;
   auto made = names_->make_directory(directory, name, attributes, context);
@@ -67,9 +67,16 @@ Result<NodeReply> StoreFileSystem::make_directory(NodeId parent, const std::stri
   return reply_with_directory(where->place, context);
 }
 
+// A name that this host has freed in order may be taken in the store still; what takes it at once waits for that.
+Result<void> StoreFileSystem::free_in_the_store(const Target& where, const RequestContext& context) {
+  if (where.entry) return fail_posix(EEXIST, "'{}' exists", where.place.name);
+  const EntryPtr committed = where.place.parent->directory->find_committed(where.place.name);
+  return committed && !committed->deleted ? drain_order(context) : Result<void>();
+}
+
 // Durable at once, and made by one host only.
 Result<NodeReply> StoreFileSystem::commit_new_entry(const Target& where, Entry entry, const RequestContext& context) {
-  if (where.entry) return fail_posix(EEXIST, "'{}' exists", where.place.name);
+  if (auto is_free = free_in_the_store(where, context); !is_free) return fail(std::move(is_free).error());
   auto made = create_entry(where.place.name, std::move(entry), 0, true, environment_.format.keep_versions);
   if (auto done = where.place.parent->directory->commit(std::move(made), context); !done) {
     return fail(std::move(done).error());
@@ -114,12 +121,13 @@ Result<void> StoreFileSystem::remove_file(NodeId parent, const std::string& name
   auto entry = entries_.acquire(where->entry->id, context);
   if (!entry) return fail(std::move(entry).error());
   auto removal = remove_entry(name, where->entry->id, environment_.clock.wall_now());
-  auto done = where->place.parent->directory->commit_soon(std::move(removal));
+  auto done = publisher_.change_soon(where->place.parent->directory, std::move(removal));
   if (done) note_unlinked(*where->entry);
   return done;
 }
 
 Result<void> StoreFileSystem::remove_directory(NodeId parent, const std::string& name, const RequestContext& context) {
+  if (auto drained = drain_order(context); !drained) return drained;
   auto where = target(parent, name, context);
   if (!where) return fail(std::move(where).error());
   return names_->remove_directory(*where->place.parent->directory, name, context);
@@ -127,6 +135,7 @@ Result<void> StoreFileSystem::remove_directory(NodeId parent, const std::string&
 
 Result<void> StoreFileSystem::rename(NodeId parent, const std::string& name, NodeId new_parent,
                                      const std::string& new_name, RenameMode mode, const RequestContext& context) {
+  if (auto drained = drain_order(context); !drained) return drained;
   auto from = target(parent, name, context);
   if (!from) return fail(std::move(from).error());
   auto to = target(new_parent, new_name, context);
@@ -182,7 +191,8 @@ Result<void> StoreFileSystem::check_ancestry(const Target& from, const Target& t
 Result<void> StoreFileSystem::publish_before_replacing(const Entry& source, const RequestContext& context) {
   const FileNodePtr node = nodes_.find_unpublished(source.id);
   if (!node) return {};
-  return publisher_.publish(node, nodes_.view(*node).bytes->last_session(), context);
+  if (auto done = publisher_.publish(node, nodes_.view(*node).bytes->last_session(), context); !done) return done;
+  return drain_order(context);
 }
 
 Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& to, RenameMode mode,

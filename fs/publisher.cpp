@@ -16,18 +16,24 @@ Publisher::Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries,
       entries_(entries),
       open_directory_(std::move(open_directory)),
       delays_(delays),
+      sealers_("seal", kSealers),
+      queue_(
+          {.linger = sources.environment.options.commit_delay, .first_pause = delays.first, .most_pause = delays.most}),
+      queue_thread_("closes", [this](const std::stop_token& stop) { run_queue(stop); }),
       thread_("publisher", [this](const std::stop_token& stop) { run(stop); }) {}
 
 Publisher::~Publisher() { stop(); }
 
 void Publisher::stop() {
   thread_.request_stop();
+  queue_thread_.request_stop();
   if (thread_.joinable()) thread_.join();
+  if (queue_thread_.joinable()) queue_thread_.join();
 }
 
 Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const RequestContext& context) {
-  auto done = attempt(node, session, context);
-  if (done) return done;
+  auto done = in_order() ? close_in_order(node, session, context) : attempt(node, session, context);
+  if (done) return tell(*node);
   ++sources_.environment.counters.publish_failures;
   // Before the caller has its error: a process that dies right after it leaves the bytes for the next start.
   keep(node, session, done.error());
@@ -70,14 +76,17 @@ Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const
 Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context) {
   // Looked at again: the file may have been renamed or unlinked while its bytes were sent.
   const FileView view = nodes_.view(*node);
+  return view.place.parent->directory->commit(publication(view, version), context);
+}
+
+Mutation Publisher::publication(const FileView& view, const VersionPtr& version) const {
   Entry file = *view.entry;
   file.versions.clear();
   file.first_version = 1;
   // If the commit finds no trace of the file, another host may have moved it to another directory. There it still has
   // its id, and what appears here must not be taken for what it left behind.
-  auto mutation = publish_version(view.place.name, file, version, fresh_entry_id(sources_.environment.random),
-                                  sources_.environment.format.keep_versions);
-  return view.place.parent->directory->commit(std::move(mutation), context);
+  return publish_version(view.place.name, file, version, fresh_entry_id(sources_.environment.random),
+                         sources_.environment.format.keep_versions);
 }
 
 void Publisher::note_published(FileNode& node, const std::shared_ptr<Draft>& draft, const VersionPtr& version) {
@@ -99,22 +108,8 @@ void Publisher::keep(const FileNodePtr& node, uint64_t session, const Error& err
     const auto frozen = view.bytes->freeze(session);
     if (!frozen) return;
     number = frozen->draft->number();
-    const auto [kept, is_new] = kept_.try_emplace(number);
-    KeptFile& file = kept->second;
-    if (is_new) {
-      file.number = number;
-      file.identity = identity_of(*node);
-      file.identity.session = frozen->stamp.session;
-      file.identity.published = frozen->stamp.published;
-      file.identity.mtime = frozen->mtime;
-      if (frozen->base) file.identity.base = stamp_of(*frozen->base);
-      file.identity.own = frozen->own;
-      file.identity.kept = sources_.environment.clock.wall_now();
-      file.draft = frozen->draft;
-      file.size_bytes = frozen->draft->size_bytes();
-      file.node = node;
-      nodes_.open(*node, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
-    }
+    KeptFile& file = add_kept(node, *frozen);
+    if (file.state == KeptState::queued) return;  // by another descriptor, a moment ago
     file.error = error.to_string();
     file.identity.error = file.error;
     file.delay = std::clamp(file.delay * 2, delays_.first, delays_.most);
@@ -123,6 +118,25 @@ void Publisher::keep(const FileNodePtr& node, uint64_t session, const Error& err
   }
   changed_.notify_all();
   describe(number);
+}
+
+KeptFile& Publisher::add_kept(const FileNodePtr& node, const FileBytes::Frozen& frozen) {
+  const auto [kept, is_new] = kept_.try_emplace(frozen.draft->number());
+  KeptFile& file = kept->second;
+  if (!is_new) return file;
+  file.number = frozen.draft->number();
+  file.identity = identity_of(*node);
+  file.identity.session = frozen.stamp.session;
+  file.identity.published = frozen.stamp.published;
+  file.identity.mtime = frozen.mtime;
+  if (frozen.base) file.identity.base = stamp_of(*frozen.base);
+  file.identity.own = frozen.own;
+  file.identity.kept = sources_.environment.clock.wall_now();
+  file.draft = frozen.draft;
+  file.size_bytes = frozen.draft->size_bytes();
+  file.node = node;
+  nodes_.open(*node, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
+  return file;
 }
 
 KeptIdentity Publisher::identity_of(const FileNode& node) const {
@@ -157,12 +171,15 @@ void Publisher::describe(uint64_t number) {
 }
 
 void Publisher::forget(uint64_t number) {
+  await_kept(number);
   const MutexLock describing(describing_);
   MutexLock lock(mutex_);
   const auto gone = kept_.extract(number);
-  lock.unlock();
   if (!gone) return;
   const KeptFile& kept = gone.mapped();
+  queue_.leave(kept.identity.order);
+  if (kept.untold) --untold_;
+  lock.unlock();
   if (kept.draft) kept.draft->release();
   if (kept.at_rest && kept.at_rest->staging) kept.at_rest->staging->release();
   if (!kept.node) return;
@@ -216,7 +233,9 @@ void Publisher::moved(const FileNodePtr& node) {
       kept->second.identity.directory = view.place.parent->directory->id();
       kept->second.identity.name = view.place.name;
       kept->second.identity.path = nodes_.path(view.place);
+      queue_.move(kept->second.identity.order, kept->second.identity.directory);
     }
+    await_kept(number);
     describe(number);
   }
 }

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "base/executor.h"
 #include "base/thread.h"
 #include "base/turn.h"
 #include "base/wait.h"
+#include "fs/close_queue.h"
 #include "fs/entry_locks.h"
 #include "fs/file_system_control.h"
 #include "fs/kept_file.h"
@@ -28,11 +30,15 @@ struct RetryDelays {
 // until it is in the store, also by later processes; never over a version that it was not written on (publish_late),
 // and not where only a person can say what is to become of it. docs/decisions/0009-kept-drafts.md says why.
 //
+// With StoreOptions::commit_async a publication is kept briefly and gets a place in a queue; a thread of its own takes
+// from there what is next and of one directory, and commits it in one record.
+// docs/decisions/0010-commit-async.md says why.
+//
 // Thread-safety: all methods may be called from any thread. Two publications of one file follow each other; that and
 //   `entries` are held over remote calls and can be interrupted, the mutexes are not.
 // Ownership: borrows everything. A kept draft's node stays open until it is published.
 // Failures of publish: those of sealing and committing. The bytes are then kept, and the failure is counted.
-// Durability: publish returns success once the version is in the store.
+// Durability: publish returns success once the version is in the store, or with commit_async on this machine's disk.
 class Publisher {
  public:
   using OpenDirectory = std::function<Result<std::shared_ptr<Directory>>(EntryId, const RequestContext&)>;
@@ -44,6 +50,17 @@ class Publisher {
   // Nothing to do if all is published or the file is unlinked. `session`: Version::session of
   // store/format/entry.h.
   Result<void> publish(const FileNodePtr& node, uint64_t session, const RequestContext& context);
+
+  // A change of a directory that nobody waits for: Directory::commit_soon, or with commit_async in order with the
+  // closes.
+  Result<void> change_soon(const std::shared_ptr<Directory>& directory, Mutation mutation);
+  // Everything that was closed or changed before is in the store when it returns; with commit_async, else at once.
+  // Failures: that of the next attempt at it.
+  Result<void> drain(const RequestContext& context);
+  // The failure of a publication of `node` in the background of which nobody has been told; once.
+  Result<void> tell(const FileNode& node);
+  // Of any file.
+  Result<void> tell_all();
 
   // The last descriptor goes: publish what nobody has tried to publish yet.
   void publish_at_release(const FileNodePtr& node, uint64_t session);
@@ -68,6 +85,7 @@ class Publisher {
 
   // By number.
   [[nodiscard]] std::vector<KeptFile> kept() const;
+  [[nodiscard]] CloseQueue::Counts queued() const { return queue_.counts(); }
 
   // What people ask for. Failures: not_found: no such draft; those of publishing and reading.
   Result<void> publish_kept(uint64_t number, const RequestContext& context);
@@ -76,16 +94,50 @@ class Publisher {
   Result<std::shared_ptr<Draft>> open_kept(uint64_t number, const RequestContext& context);
 
  private:
+  // Of closes that wait together, how many are sealed at once.
+  static constexpr size_t kSealers = 8;
   enum class Wins { always, over_its_base };  // publish_version, publish_late
+
+  // One place of the queue on its way into the store.
+  struct Publication {
+    CloseQueue::Place place;
+    std::optional<KeptFile> kept;  // nullopt: changes, or a draft that is no longer kept
+    VersionPtr version;
+    Result<void> outcome;
+  };
 
   Result<void> attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context);
   Result<void> attempt_kept(const KeptFile& kept, Wins wins, const RequestContext& context);
   Result<void> commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context);
   Result<void> commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context);
+  Result<VersionPtr> seal_kept(const KeptFile& kept, const RequestContext& context);
+  [[nodiscard]] Mutation publication(const FileView& view, const VersionPtr& version) const;
+  [[nodiscard]] Mutation late_publication(const KeptFile& kept, const FileView& view, const VersionPtr& version) const;
   void note_published(FileNode& node, const std::shared_ptr<Draft>& draft, const VersionPtr& version);
   void tell_where(const KeptFile& kept, const VersionPtr& version) const;
 
   void keep(const FileNodePtr& node, uint64_t session, const Error& error);
+  KeptFile& add_kept(const FileNodePtr& node, const FileBytes::Frozen& frozen) CAIRN_REQUIRES(mutex_);
+
+  // publisher_queue.cpp
+  [[nodiscard]] bool in_order() const { return sources_.environment.options.commit_async; }
+  Result<void> close_in_order(const FileNodePtr& node, uint64_t session, const RequestContext& context);
+  std::optional<KeptFile> enter_queue(const FileNodePtr& node, uint64_t session);
+  Result<void> keep_in_queue(const KeptFile& kept, const RequestContext& context);
+  void await_kept(uint64_t number);
+  void run_queue(const std::stop_token& stop);
+  Result<void> publish_run(const std::vector<CloseQueue::Place>& run, const RequestContext& context);
+  Result<std::vector<EntryLocks::Held>> lock_files(EntryLocks& locks, const std::vector<Publication>& run,
+                                                   const RequestContext& context) const;
+  void find_kept(std::vector<Publication>& run, const RequestContext& context);
+  void seal_run(std::vector<Publication>& run, const RequestContext& context);
+  Result<void> trim(std::vector<Publication>& run) const;
+  [[nodiscard]] std::shared_ptr<Directory> directory_of(const Publication& publication) const;
+  [[nodiscard]] Mutation publication_of_close(const FileView& view, const VersionPtr& version) const;
+  void commit_run(std::vector<Publication>& run, const RequestContext& context);
+  Result<void> conclude(const Publication& publication);
+  void failed_in_queue(const KeptFile& kept, const Error& error);
+
   [[nodiscard]] KeptIdentity identity_of(const FileNode& node) const;
   void describe(uint64_t number);
   void forget(uint64_t number);
@@ -95,6 +147,7 @@ class Publisher {
   void failed(const KeptFile& kept, const Error& error);
   void undecided(uint64_t number, const std::string& why);
 
+  void wait_again(KeptFile file, const RequestContext& context);
   Result<std::shared_ptr<Draft>> opened(uint64_t number, const RequestContext& context);
   Result<void> place(uint64_t number, const RequestContext& context);
   void show(const KeptFile& kept, const EntryPtr& entry);
@@ -116,7 +169,12 @@ class Publisher {
   Condition changed_;
   std::map<uint64_t, KeptFile> kept_ CAIRN_GUARDED_BY(mutex_);  // by number
   bool kicked_ CAIRN_GUARDED_BY(mutex_) = false;                // kept_ has something newly due
-  Thread thread_;                                               // last: it uses all of the above
+  size_t untold_ CAIRN_GUARDED_BY(mutex_) = 0;                  // how many of kept_ are
+  Condition written_;                                           // somebody is no longer being_kept
+  Executor sealers_;                                            // what is queued is sealed side by side
+  CloseQueue queue_;
+  Thread queue_thread_;
+  Thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace cairn

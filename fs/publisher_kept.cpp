@@ -21,6 +21,7 @@ bool needs_a_person(const Error& error) {
 
 std::string_view to_string(KeptState state) {
   switch (state) {
+    case KeptState::queued: return "queued";
     case KeptState::waiting: return "waiting";
     case KeptState::undecided: return "undecided";
     case KeptState::never_closed: return "never closed";
@@ -48,17 +49,31 @@ void Publisher::adopt(KeptDraft draft, const RequestContext& context) {
   } else if (!draft.is_kept) {
     file.state = KeptState::never_closed;
     file.error = "it was being written when its process ended";
+  } else if (file.identity.order != 0 && file.identity.error.empty()) {
+    file.state = KeptState::queued;
+    file.error = "closed by an earlier process";
+    file.is_late = true;
   }
-  const uint64_t number = file.number;
-  const bool waits = file.state == KeptState::waiting;
-  log::warning("'{}' ({}): kept draft {}, {}", file.identity.path, file.error, number, to_string(file.state));
   file.at_rest = std::make_shared<KeptDraft>(std::move(draft));
+  wait_again(std::move(file), context);
+}
+
+void Publisher::wait_again(KeptFile file, const RequestContext& context) {
+  const uint64_t number = file.number;
+  const KeptState state = file.state;
+  const CloseQueue::Place queued{file.identity.order, file.identity.directory, nullptr, number, file.size_bytes};
+  if (state == KeptState::queued) {
+    log::info("'{}' was closed by an earlier process, and is queued as draft {}", file.identity.path, number);
+  } else {
+    log::warning("'{}' ({}): kept draft {}, {}", file.identity.path, file.error, number, to_string(state));
+  }
   {
     const MutexLock lock(mutex_);
     kept_[number] = std::move(file);
   }
-  if (!waits) return;
+  if (state != KeptState::waiting && state != KeptState::queued) return;
   if (auto placed = place(number, context); !placed) log::warning("{}", placed.error().to_string());
+  if (state == KeptState::queued) return queue_.enter_again(queued);
   {
     const MutexLock lock(mutex_);
     kicked_ = true;
@@ -149,6 +164,19 @@ Result<void> Publisher::place_and_attempt(uint64_t number, const RequestContext&
 // With the file's turn. The stamp is the same each time, so that an attempt whose success nobody heard of is
 // recognised.
 Result<void> Publisher::attempt_kept(const KeptFile& kept, Wins wins, const RequestContext& context) {
+  auto sealed = seal_kept(kept, context);
+  if (!sealed) return fail(std::move(sealed).error());
+  auto entry = entries_.acquire(kept.node->ino, context);
+  if (!entry) return fail(std::move(entry).error());
+  auto done = wins == Wins::always ? commit(kept.node, *sealed, context) : commit_late(kept, *sealed, context);
+  if (!done) return done;
+  note_published(*kept.node, kept.draft, *sealed);
+  tell_where(kept, *sealed);
+  forget(kept.number);
+  return {};
+}
+
+Result<VersionPtr> Publisher::seal_kept(const KeptFile& kept, const RequestContext& context) {
   auto content = kept.draft->seal(context);
   if (!content) return fail(as_io_error(std::move(content).error()));
   Version version{std::move(*content), {}, {}, {}, {}};
@@ -158,26 +186,21 @@ Result<void> Publisher::attempt_kept(const KeptFile& kept, Wins wins, const Requ
   const FileView view = nodes_.view(*kept.node);
   const bool is_shown = view.bytes && view.bytes->frozen() == kept.draft;
   version.mtime = is_shown ? view.bytes->unpublished_mtime().value_or(kept.identity.mtime) : kept.identity.mtime;
-  auto entry = entries_.acquire(kept.node->ino, context);
-  if (!entry) return fail(std::move(entry).error());
-  const auto sealed = std::make_shared<const Version>(std::move(version));
-  auto done = wins == Wins::always ? commit(kept.node, sealed, context) : commit_late(kept, sealed, context);
-  if (!done) return done;
-  note_published(*kept.node, kept.draft, sealed);
-  tell_where(kept, sealed);
-  forget(kept.number);
-  return {};
+  return std::make_shared<const Version>(std::move(version));
 }
 
 Result<void> Publisher::commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context) {
   const FileView view = nodes_.view(*kept.node);
   if (view.unlinked) return fail_posix(ENOENT, "another file was renamed over it");
+  return view.place.parent->directory->commit(late_publication(kept, view, version), context);
+}
+
+Mutation Publisher::late_publication(const KeptFile& kept, const FileView& view, const VersionPtr& version) const {
   LateVersion late{view.place.name, *view.entry, version, kept.identity.base, kept.identity.own};
   late.file.attributes.uid = kept.identity.file.attributes.uid;
   late.file.versions.clear();
   late.file.first_version = 1;
-  return view.place.parent->directory->commit(publish_late(std::move(late), sources_.environment.format.keep_versions),
-                                              context);
+  return publish_late(std::move(late), sources_.environment.format.keep_versions);
 }
 
 void Publisher::tell_where(const KeptFile& kept, const VersionPtr& version) const {
@@ -209,6 +232,7 @@ void Publisher::undecided(uint64_t number, const std::string& why) {
     const MutexLock lock(mutex_);
     const auto kept = kept_.find(number);
     if (kept == kept_.end()) return;
+    queue_.leave(kept->second.identity.order);
     kept->second.state = KeptState::undecided;
     kept->second.error = why;
     kept->second.identity.error = why;
@@ -240,6 +264,7 @@ Result<void> Publisher::publish_kept(uint64_t number, const RequestContext& cont
   if (kept->state == KeptState::other_store) {
     return fail(Errc::invalid_argument, "'{}' {}: publish it there", kept->identity.path, kept->error);
   }
+  if (kept->state == KeptState::queued && !kept->is_late) return drain(context);
   return place_and_attempt(number, context);
 }
 

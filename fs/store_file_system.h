@@ -88,6 +88,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   void set_change_sink(NodeChangeSink sink) override;
   void set_space_source(SpaceSource source) override;
   Result<Entry> entry_at(const std::string& path, const RequestContext& context) override;
+  Result<void> sync_all(const RequestContext& context) override;
   Result<void> shut_down(const RequestContext& context) override;
   [[nodiscard]] FileSystemStats stats() const override;
   [[nodiscard]] std::vector<UnpublishedFile> unpublished() const override;
@@ -101,7 +102,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     std::shared_ptr<FileBytes> bytes;
     bool writable = false;
     bool append = false;
-    uint64_t session = 0;  // Version::session of all that this open file publishes
+    bool made_name = false;  // with commit_async: its name is new, and the store may not have heard of it
+    uint64_t session = 0;    // Version::session of all that this open file publishes
   };
   struct Listing {
     explicit Listing(NodePtr listed) : node(std::move(listed)) {}
@@ -137,6 +139,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   // names.cpp: what changes directories.
   Result<Target> target(NodeId parent, const std::string& name, const RequestContext& context) const;
   [[nodiscard]] Entry new_entry(const Directory& parent, Kind kind, uint32_t mode, const Caller& caller) const;
+  Result<void> free_in_the_store(const Target& where, const RequestContext& context);
   Result<NodeReply> commit_new_entry(const Target& where, Entry entry, const RequestContext& context);
   [[nodiscard]] Result<void> check_place(DirectoryNodePtr node, const RequestContext& context) const;
   [[nodiscard]] Result<void> check_ancestry(const Target& from, const Target& to, RenameMode mode) const;
@@ -155,6 +158,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   void close(OpenFile& file);
   Result<void> make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
                          const RequestContext& context);
+  Result<void> draft_new_name(OpenFile& file, const RequestContext& context);
+  Result<void> drain_order(const RequestContext& context);
 
   // following.cpp
   void tell_change(NodeId node, uint64_t from) const;
@@ -168,6 +173,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> truncate_unopened(const FileNodePtr& node, const SetAttributes& wanted, const RequestContext& context);
   Result<void> resize(FileNode& node, FileBytes& bytes, uint64_t size_bytes, const RequestContext& context);
   Result<void> change(Node& node, const AttributeChange& change, const RequestContext& context);
+  Result<void> commit_change(const std::shared_ptr<Directory>& directory, Mutation mutation, bool at_once,
+                             const RequestContext& context);
   Result<void> change_file(FileNode& node, const AttributeChange& change, const RequestContext& context);
   Result<Attributes> attributes_of(Node& node, const RequestContext& context);
   Result<void> change_xattrs(NodeId id, const std::string& name, const AttributeChange& edit,

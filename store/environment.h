@@ -27,6 +27,7 @@ struct StoreOptions {
   int compression_level = 1;      // zstd's
   bool verify_digest = false;     // check SHA-256 besides XXH3 on every fetched chunk
   bool read_only = false;
+  bool commit_async = false;  // a close returns once it is durable on this machine, with its place in the order
 };
 
 // Counted by the store's classes, shown by `cairnfs status`. Monotonic since the daemon's start.

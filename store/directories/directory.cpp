@@ -141,7 +141,7 @@ Result<bool> Directory::look_beside(MutexLock& lock, const RequestContext& conte
   return false;
 }
 
-Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited) {
+Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited, uint64_t order) {
   if (environment_.options.read_only) return fail(Errc::read_only, "this mount takes no changes");
   if (pending_.size() >= kMaxPending) {
     return fail(Errc::unavailable, "{} changes of one directory wait for the store", pending_.size());
@@ -151,6 +151,7 @@ Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited)
   auto change = std::make_shared<Change>();
   change->mutation = std::move(mutation);
   change->awaited = awaited;
+  change->order = order;
   change->since = environment_.clock.steady_now();
   pending_.push_back(change);
   return change;
@@ -186,14 +187,38 @@ Result<void> Directory::commit_soon(Mutation mutation) {
   return {};
 }
 
+Result<void> Directory::commit_in_order(Mutation mutation, uint64_t order) {
+  const MutexLock lock(mutex_);
+  const auto change = enqueue(std::move(mutation), false, order);
+  if (!change) return fail(change.error());
+  return {};
+}
+
+void Directory::allow(uint64_t order) {
+  const MutexLock lock(mutex_);
+  allowed_ = std::max(allowed_, order);
+}
+
+// All are pending before the first one is waited for, which takes the others along.
+std::vector<Result<void>> Directory::commit_all(std::vector<Mutation> mutations, const RequestContext& context) {
+  std::vector<Result<ChangePtr>> changes;
+  std::vector<Result<void>> outcomes;
+  MutexLock lock(mutex_);
+  for (Mutation& mutation : mutations) changes.push_back(enqueue(std::move(mutation), true));
+  for (const auto& change : changes) {
+    outcomes.push_back(change ? await(*change, lock, context) : fail(change.error()));
+  }
+  return outcomes;
+}
+
 std::optional<SteadyTime> Directory::due() const {
   const MutexLock lock(mutex_);
   return due_locked();
 }
 
 std::optional<SteadyTime> Directory::due_locked() const {
-  const auto oldest =
-      std::find_if(pending_.begin(), pending_.end(), [](const auto& change) { return !change->awaited; });
+  const auto oldest = std::find_if(pending_.begin(), pending_.end(),
+                                   [](const auto& change) { return !change->awaited && change->order == 0; });
   if (oldest == pending_.end()) return std::nullopt;
   const bool many = pending_.size() >= kManyPending;
   return (*oldest)->since + (many ? std::chrono::nanoseconds(0) : environment_.options.commit_delay);

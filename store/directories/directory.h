@@ -85,7 +85,13 @@ class Directory : public std::enable_shared_from_this<Directory> {
   // change makes it fail by then, it is dropped, logged and counted; if that host has removed the directory, it is moot
   // and dropped without a word. Failures: unavailable when too much is pending.
   Result<void> commit_soon(Mutation mutation);
-  // Commits what is pending.
+  // As commit_soon, but what follows an order that spans directories: the store follows no sooner than allow() has been
+  // called with `order` (above 0) or more, and when somebody commits then. What commits before that passes it.
+  Result<void> commit_in_order(Mutation mutation, uint64_t order);
+  void allow(uint64_t order);
+  // commit() of each, in one record as long as no other host comes between. An outcome for each.
+  std::vector<Result<void>> commit_all(std::vector<Mutation> mutations, const RequestContext& context);
+  // Commits what is pending and allowed.
   Result<void> flush(const RequestContext& context);
   // When the oldest pending change is due; nullopt when nothing is pending.
   [[nodiscard]] std::optional<SteadyTime> due() const;
@@ -94,7 +100,8 @@ class Directory : public std::enable_shared_from_this<Directory> {
   // A mutation on its way into the store.
   struct Change {
     Mutation mutation;    // empty: a barrier, for flush()
-    bool awaited = true;  // false: from commit_soon
+    bool awaited = true;  // false: from commit_soon or commit_in_order
+    uint64_t order = 0;   // from commit_in_order
     SteadyTime since{};
     std::optional<Result<void>> outcome{};  // under the directory's mutex_
   };
@@ -138,7 +145,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   // directory.cpp: the view and the queue. With mutex_ held:
   static Result<void> run(const Mutation& mutation, DirectoryEdit& edit);
   DirectoryEdit& view() const CAIRN_REQUIRES(mutex_);
-  [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited) CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited, uint64_t order = 0) CAIRN_REQUIRES(mutex_);
   Result<bool> look_beside(MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
   Result<void> await(const ChangePtr& change, MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
   void withdraw(const ChangePtr& change) CAIRN_REQUIRES(mutex_);
@@ -177,6 +184,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   mutable std::optional<DirectoryEdit> view_
       CAIRN_GUARDED_BY(mutex_);                             // base_ with pending_ replayed; nullopt: to be replayed
   std::deque<ChangePtr> pending_ CAIRN_GUARDED_BY(mutex_);  // in order of arrival, none with an outcome
+  uint64_t allowed_ CAIRN_GUARDED_BY(mutex_) = 0;           // Change::order up to this one
   std::vector<Attempt> attempts_
       CAIRN_GUARDED_BY(mutex_);  // at the record after base_, of which the outcome is not known
   bool turn_taken_ CAIRN_GUARDED_BY(mutex_) = false;

@@ -156,14 +156,16 @@ void Directory::commit_pending(const Change& own, const RequestContext& context)
   }
 }
 
-// Puts all that is pending into one record. Afterwards the changes have outcomes, or another host's record was first,
-// or the context has ended. The record is encoded and put without the lock: only this thread, which has the turn,
-// writes to base_, so `edit` stays valid; changes that arrive meanwhile wait for the next record.
+// Puts all that is pending and allowed into one record. Afterwards the changes have outcomes, or another host's record
+// was first, or the context has ended. The record is encoded and put without the lock: only this thread, which has the
+// turn, writes to base_, so `edit` stays valid; changes that arrive meanwhile wait for the next record.
 void Directory::commit_once(const RequestContext& context) {
   MutexLock lock(mutex_);
   DirectoryEdit edit(base_->state);
   Attempt attempt;
-  for (const ChangePtr& change : pending_) attempt.results.emplace_back(change, run(change->mutation, edit));
+  for (const ChangePtr& change : pending_) {
+    if (change->order <= allowed_) attempt.results.emplace_back(change, run(change->mutation, edit));
+  }
   if (edit.empty()) return conclude(attempt);
   lock.unlock();
 

@@ -114,6 +114,10 @@ Result<void> Draft::keep(const std::string& identity) {
   return bytes_.staging().keep(description(identity, bytes_.layout()));
 }
 
+Result<void> Draft::keep_briefly(const std::string& identity) {
+  return bytes_.staging().keep_briefly(description(identity, bytes_.layout()));
+}
+
 void Draft::changed(uint64_t begin, uint64_t end) {
   chunks_.forget(begin, end);
   ++changes_;

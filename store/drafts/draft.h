@@ -74,6 +74,8 @@ class Draft {
   Result<void> note(const std::string& identity);
   // Makes the draft survive this process and this machine's power. Nobody may be writing to it.
   Result<void> keep(const std::string& identity);
+  // keep() for what is about to be published (StagingFile::keep_briefly).
+  Result<void> keep_briefly(const std::string& identity);
   // The bytes are published: nothing is left to keep, and note() is to be called again.
   void release() { bytes_.staging().release(); }
 

@@ -40,6 +40,7 @@ void TestHost::start() {
   if (ended_at_ != 0) clock().advance(std::chrono::nanoseconds(ended_at_ - clock().wall_now()));
   environment_->environment().options.revalidate = options_.revalidate;
   environment_->environment().options.read_only = options_.read_only;
+  environment_->environment().options.commit_async = options_.commit_async;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
   writer_ = std::make_unique<ChunkWriter>(environment_->environment());
   auto opened = StoreFileSystem::open(environment_->environment(), *reader_, *writer_, test_context());

@@ -16,6 +16,7 @@ struct TestHostOptions {
   std::string host = "host-a";
   std::chrono::nanoseconds revalidate{0};
   bool read_only = false;
+  bool commit_async = false;
   const Clock* clock = nullptr;  // as TestEnvironmentOptions has them
   std::optional<uint64_t> random_seed{};
 };

@@ -187,5 +187,60 @@ TEST_F(DiskStagingAreaTest, a_path_that_is_a_file_is_refused) {
   EXPECT_FALSE(DiskStagingArea::open(directory_.path() / "file"));
 }
 
+TEST_F(DiskStagingAreaTest, what_is_kept_briefly_is_found_after_a_crash_in_order_and_whole) {
+  crash_after([](DiskStagingArea& area) {
+    for (const char* content : {"one", "two", "three"}) {
+      auto file = create(area, content);
+      EXPECT_TRUE(file->keep_briefly(std::string("of ") + content));
+      if (std::string_view(content) == "two") file->release();
+      (void)file.release();
+    }
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  });
+  fs::resize_file(directory_.path() / "staging" / "1.data", 0);  // as if its bytes had never reached the disk
+  auto area = open();
+  auto kept = area->take_kept();
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 2U);
+  EXPECT_EQ(kept->at(0).description, "of one");
+  EXPECT_TRUE(kept->at(0).is_kept);
+  EXPECT_EQ(content_of(*kept->at(0).file), "one");
+  EXPECT_EQ(kept->at(1).description, "of three");
+  for (auto& file : *kept) file.file->release();
+  kept->clear();
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(DiskStagingAreaTest, a_brief_keep_without_its_end_is_none_and_those_before_it_stay) {
+  crash_after([](DiskStagingArea& area) {
+    for (const char* content : {"one", "two"}) {
+      auto file = create(area, content);
+      EXPECT_TRUE(file->keep_briefly(content));
+      (void)file.release();
+    }
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  });
+  const fs::path log = directory_.path() / "staging" / "keep.1";
+  fs::resize_file(log, fs::file_size(log) - 1);
+  auto area = open();
+  auto kept = area->take_kept();
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ(kept->at(0).description, "one");
+}
+
+TEST_F(DiskStagingAreaTest, a_large_file_and_one_that_is_kept_for_longer_leave_the_log) {
+  auto area = open();
+  auto large = create(*area);
+  ASSERT_EQ(::ftruncate(large->fd(), KeepLog::kMostBytes + 1), 0);
+  EXPECT_TRUE(large->keep_briefly("large"));
+  EXPECT_FALSE(fs::exists(directory_.path() / "staging" / "keep.1"));
+  auto small = create(*area, "small");
+  EXPECT_TRUE(small->keep_briefly("small"));
+  EXPECT_GT(fs::file_size(directory_.path() / "staging" / "keep.1"), 0U);
+  EXPECT_TRUE(small->keep("small, for longer"));
+  EXPECT_EQ(fs::file_size(directory_.path() / "staging" / "keep.1"), 0U);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -45,6 +45,34 @@ TEST_F(DirectoryTest, commit_soon_shows_at_once_here_and_in_the_store_after_flus
   EXPECT_EQ(root->due(), std::nullopt);
 }
 
+TEST_F(DirectoryTest, what_is_in_order_shows_here_and_is_passed_until_it_is_allowed) {
+  const auto root = a.load();
+  EXPECT_OK(root->commit_in_order(creates("first"), 1));
+  EXPECT_OK(root->commit_in_order(creates("second", 1001), 2));
+  EXPECT_THAT(names(*root), ElementsAre("first", "second"));
+  EXPECT_EQ(root->due(), std::nullopt);
+  EXPECT_OK(root->commit(creates("passes", 1002), test_context()));
+  EXPECT_THAT(names(*b.load()), ElementsAre("passes"));
+  root->allow(1);
+  EXPECT_OK(root->flush(test_context()));
+  EXPECT_THAT(names(*b.load()), ElementsAre("first", "passes"));
+  root->allow(2);
+  EXPECT_OK(root->flush(test_context()));
+  EXPECT_THAT(names(*b.load()), ElementsAre("first", "passes", "second"));
+}
+
+TEST_F(DirectoryTest, many_commits_of_one_call_share_a_record_and_have_an_outcome_each) {
+  const auto root = a.load();
+  const uint64_t before = a.puts();
+  const auto outcomes = root->commit_all({creates("x"), creates("x"), creates("y", 1001)}, test_context());
+  ASSERT_EQ(outcomes.size(), 3U);
+  EXPECT_OK(outcomes[0]);
+  EXPECT_FALSE(outcomes[1]);
+  EXPECT_OK(outcomes[2]);
+  EXPECT_EQ(a.puts() - before, 1U);
+  EXPECT_THAT(names(*b.load()), ElementsAre("x", "y"));
+}
+
 TEST_F(DirectoryTest, a_pending_change_is_due_after_the_commit_delay) {
   const auto root = a.load();
   EXPECT_EQ(root->due(), std::nullopt);
