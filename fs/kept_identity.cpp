@@ -19,6 +19,8 @@ void read_history(const Json& json, KeptIdentity& identity) {
   if (json.contains("base")) identity.base = stamp_from(json.at("base"));
   identity.base_number = json.value("base_number", VersionNumber{0});
   for (const Json& stamp : json.value("own", Json::array())) identity.own.push_back(stamp_from(stamp));
+  identity.was_listed = json.value("listed", false);
+  identity.is_undecided = json.value("undecided", false);
   identity.kept = json.value("kept_ns", Nanos{0});
   identity.order = json.value("order", uint64_t{0});
   identity.error = json.value("error", "");
@@ -39,6 +41,8 @@ std::string KeptIdentity::to_json() const {
                {"mtime_ns", mtime},
                {"own", Json::array()},
                {"base_number", base_number},
+               {"listed", was_listed},
+               {"undecided", is_undecided},
                {"kept_ns", kept},
                {"order", order},
                {"error", error}};

@@ -51,8 +51,10 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
       names_(std::move(names)),
       nodes_(root),
       reach_(environment.clock),
-      publisher_(sources_, nodes_, entries_,
-                 [this](EntryId id, const RequestContext& context) { return names_->open(id, context); }) {}
+      publisher_(
+          sources_, nodes_, entries_,
+          [this](EntryId id, const RequestContext& context) { return names_->open(id, context); },
+          [this](NodeId node) { tell_change(node, 0); }) {}
 
 StoreFileSystem::~StoreFileSystem() { publisher_.stop(); }
 

@@ -10,11 +10,12 @@
 namespace cairn {
 
 Publisher::Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries, OpenDirectory open_directory,
-                     RetryDelays delays)
+                     BytesChange bytes_change, RetryDelays delays)
     : sources_(sources),
       nodes_(nodes),
       entries_(entries),
       open_directory_(std::move(open_directory)),
+      bytes_change_(std::move(bytes_change)),
       delays_(delays),
       sealers_("seal", kSealers),
       queue_(
@@ -147,7 +148,14 @@ KeptIdentity Publisher::identity_of(const FileNode& node) const {
   identity.path = nodes_.path(view.place);
   identity.file = *view.entry;
   identity.base_number = view.version ? view.entry->current_number() : 0;
+  identity.was_listed = is_listed(node);
   return identity;
+}
+
+bool Publisher::is_listed(const FileNode& node) const {
+  const FileView view = nodes_.view(node);
+  const EntryPtr entry = view.place.parent->directory->find_committed(view.place.name);
+  return entry && entry->id == node.ino;
 }
 
 std::string Publisher::identify(const FileNode& node) const {

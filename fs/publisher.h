@@ -42,9 +42,10 @@ struct RetryDelays {
 class Publisher {
  public:
   using OpenDirectory = std::function<Result<std::shared_ptr<Directory>>(EntryId, const RequestContext&)>;
+  using BytesChange = std::function<void(NodeId)>;  // the node shows other bytes than it did
 
   Publisher(ByteSources sources, NodeTable& nodes, EntryLocks& entries, OpenDirectory open_directory,
-            RetryDelays delays = {});
+            BytesChange bytes_change, RetryDelays delays = {});
   ~Publisher();
 
   // Nothing to do if all is published or the file is unlinked. `session`: Version::session of
@@ -146,6 +147,10 @@ class Publisher {
   [[nodiscard]] std::optional<KeptFile> find(uint64_t number) const;
   void failed(const KeptFile& kept, const Error& error);
   void undecided(uint64_t number, const std::string& why);
+  [[nodiscard]] bool is_listed(const FileNode& node) const;
+  void stamp(uint64_t number);
+  Result<void> publish_anew(const KeptFile& kept, const RequestContext& context);
+  void hide(const KeptFile& kept);
 
   void wait_again(KeptFile file, const RequestContext& context);
   Result<std::shared_ptr<Draft>> opened(uint64_t number, const RequestContext& context);
@@ -161,6 +166,7 @@ class Publisher {
   EntryLocks& entries_;
   EntryLocks turns_;
   const OpenDirectory open_directory_;
+  const BytesChange bytes_change_;
   const RetryDelays delays_;
 
   Mutex describing_;  // orders describing and releasing what is kept, which is local; taken before mutex_

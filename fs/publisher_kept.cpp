@@ -49,6 +49,8 @@ void Publisher::adopt(KeptDraft draft, const RequestContext& context) {
   } else if (!draft.is_kept) {
     file.state = KeptState::never_closed;
     file.error = "it was being written when its process ended";
+  } else if (file.identity.is_undecided) {
+    file.state = KeptState::undecided;
   } else if (file.identity.order != 0 && file.identity.error.empty()) {
     file.state = KeptState::queued;
     file.error = "closed by an earlier process";
@@ -152,6 +154,7 @@ Result<void> Publisher::place_and_attempt(uint64_t number, const RequestContext&
   auto kept = find(number);
   if (!kept) return fail(Errc::not_found, "no kept draft {}", number);
   if (done && kept->node) {
+    stamp(number);
     auto turn = turns_.acquire(kept->node->ino, context);
     if (turn) kept = find(number);
     if (turn && !kept) return {};
@@ -159,6 +162,19 @@ Result<void> Publisher::place_and_attempt(uint64_t number, const RequestContext&
   }
   if (!done) failed(*kept, done.error());
   return done;
+}
+
+// What was never closed has no stamp yet. It is written down before the first attempt.
+void Publisher::stamp(uint64_t number) {
+  {
+    const MutexLock lock(mutex_);
+    const auto kept = kept_.find(number);
+    if (kept == kept_.end() || kept->second.identity.session != 0) return;
+    KeptIdentity& identity = kept->second.identity;
+    identity.session = sources_.environment.random.next_u64() | 1;
+    identity.published = sources_.environment.clock.wall_now();
+  }
+  describe(number);
 }
 
 // With the file's turn. The stamp is the same each time, so that an attempt whose success nobody heard of is
@@ -183,9 +199,9 @@ Result<VersionPtr> Publisher::seal_kept(const KeptFile& kept, const RequestConte
   version.published = kept.identity.published;
   version.session = kept.identity.session;
   version.host = sources_.environment.options.host;
-  const FileView view = nodes_.view(*kept.node);
-  const bool is_shown = view.bytes && view.bytes->frozen() == kept.draft;
-  version.mtime = is_shown ? view.bytes->unpublished_mtime().value_or(kept.identity.mtime) : kept.identity.mtime;
+  const auto bytes = kept.node ? nodes_.view(*kept.node).bytes : nullptr;
+  const bool is_shown = bytes && bytes->frozen() == kept.draft;
+  version.mtime = is_shown ? bytes->unpublished_mtime().value_or(kept.identity.mtime) : kept.identity.mtime;
   return std::make_shared<const Version>(std::move(version));
 }
 
@@ -196,7 +212,8 @@ Result<void> Publisher::commit_late(const KeptFile& kept, const VersionPtr& vers
 }
 
 Mutation Publisher::late_publication(const KeptFile& kept, const FileView& view, const VersionPtr& version) const {
-  LateVersion late{view.place.name, *view.entry, version, kept.identity.base, kept.identity.own};
+  LateVersion late{view.place.name,    *view.entry,       version,
+                   kept.identity.base, kept.identity.own, kept.identity.was_listed};
   late.file.attributes.uid = kept.identity.file.attributes.uid;
   late.file.versions.clear();
   late.file.first_version = 1;
@@ -218,12 +235,18 @@ void Publisher::tell_where(const KeptFile& kept, const VersionPtr& version) cons
 // Not found out in vain: a person decides, or the next attempt follows.
 void Publisher::failed(const KeptFile& kept, const Error& error) {
   if (needs_a_person(error)) return undecided(kept.number, error.message());
-  const MutexLock lock(mutex_);
-  const auto place = kept_.find(kept.number);
-  if (place == kept_.end()) return;
-  place->second.error = error.to_string();
-  place->second.delay = std::clamp(place->second.delay * 2, delays_.first, delays_.most);
-  place->second.due = system_clock().steady_now() + place->second.delay;
+  const bool has_come = kept.node && !kept.identity.was_listed && is_listed(*kept.node);
+  {
+    const MutexLock lock(mutex_);
+    const auto place = kept_.find(kept.number);
+    if (place == kept_.end()) return;
+    KeptFile& file = place->second;
+    file.error = error.to_string();
+    file.identity.was_listed = file.identity.was_listed || has_come;
+    file.delay = std::clamp(file.delay * 2, delays_.first, delays_.most);
+    file.due = system_clock().steady_now() + file.delay;
+  }
+  if (has_come) describe(kept.number);
 }
 
 // The mount shows what the store calls current again.
@@ -236,13 +259,23 @@ void Publisher::undecided(uint64_t number, const std::string& why) {
     kept->second.state = KeptState::undecided;
     kept->second.error = why;
     kept->second.identity.error = why;
+    kept->second.identity.is_undecided = true;
   }
   const auto kept = find(number);
   if (!kept) return;
   log::warning("'{}' stays kept as draft {} until somebody decides: {}", kept->identity.path, number, why);
-  if (!kept->node) return;
-  if (const auto bytes = nodes_.view(*kept->node).bytes) bytes->let_go(kept->draft);
+  hide(*kept);
   describe(number);
+}
+
+// Its bytes are shown no longer. Pages that were read of them go, and so do those that were read meanwhile.
+void Publisher::hide(const KeptFile& kept) {
+  if (!kept.node) return;
+  const auto bytes = nodes_.view(*kept.node).bytes;
+  if (!bytes) return;
+  bytes_change_(kept.node->id);
+  bytes->let_go(kept.draft);
+  bytes_change_(kept.node->id);
 }
 
 Result<void> Publisher::publish_waiting(const RequestContext& context) {
@@ -265,12 +298,44 @@ Result<void> Publisher::publish_kept(uint64_t number, const RequestContext& cont
     return fail(Errc::invalid_argument, "'{}' {}: publish it there", kept->identity.path, kept->error);
   }
   if (kept->state == KeptState::queued && !kept->is_late) return drain(context);
+  if (kept->state == KeptState::undecided) return publish_anew(*kept, context);
   return place_and_attempt(number, context);
 }
 
+// As a person has decided: under its name, if that is free by now; else as any other.
+Result<void> Publisher::publish_anew(const KeptFile& kept, const RequestContext& context) {
+  const KeptIdentity& identity = kept.identity;
+  auto directory = open_directory_(identity.directory, context);
+  if (!directory) return fail(directory.error().in(identity.path));
+  if (find_entry(**directory, identity.name, identity.file.id).entry) return place_and_attempt(kept.number, context);
+  if (auto draft = opened(kept.number, context); !draft) return fail(draft.error().in(identity.path));
+  stamp(kept.number);
+  const auto stamped = find(kept.number);
+  if (!stamped) return {};
+  auto version = seal_kept(*stamped, context);
+  if (!version) return fail(version.error().in(identity.path));
+  LateVersion late{identity.name, identity.file, *version, {}, {}};
+  late.file.id = fresh_entry_id(sources_.environment.random);
+  const auto done = (*directory)->commit(publish_late(late, sources_.environment.format.keep_versions), context);
+  if (!done) return fail(done.error().in(identity.path));
+  ++sources_.environment.counters.versions_published;
+  log::info("'{}' is published, as asked", identity.path);
+  forget(kept.number);
+  return {};
+}
+
 Result<void> Publisher::discard_kept(uint64_t number) {
-  if (!find(number)) return fail(Errc::not_found, "no kept draft {}", number);
+  const auto kept = find(number);
+  if (!kept) return fail(Errc::not_found, "no kept draft {}", number);
+  EntryLocks::Held turn;
+  if (kept->node) {  // an attempt under way ends first
+    auto taken = turns_.acquire(kept->node->ino, sources_.environment.background(Cause::write_back));
+    if (!taken) return fail(taken.error().in(kept->identity.path));
+    turn = std::move(*taken);
+  }
+  if (!find(number)) return fail(Errc::not_found, "draft {} has just been published", number);
   log::warning("kept draft {} is discarded, as asked", number);
+  hide(*kept);
   forget(number);
   return {};
 }

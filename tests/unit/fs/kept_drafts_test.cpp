@@ -398,5 +398,67 @@ TEST_F(KeptDrafts, what_is_written_while_a_close_publishes_is_found_after_a_cras
   EXPECT_EQ(kept[0].size_bytes, 22U);
 }
 
+// The create is in the store, and nothing is left of an empty file that was deleted or moved away.
+TEST_F(KeptDrafts, of_a_new_file_that_another_host_has_deleted_waits_for_a_decision) {
+  const HandleId handle = open("f", O_WRONLY | O_CREAT);
+  ASSERT_TRUE(a.files().sync_directory(kRootNode, test_context()));
+  ASSERT_TRUE(a.pwrite(handle, 0, "late"));
+  cut_off();
+  EXPECT_EQ(errno_of(a.close(handle)), EIO);
+  ASSERT_TRUE(b.unlink("f"));
+  a.kill_and_restart();
+  a_objects.heal();
+  EXPECT_TRUE(is_undecided("f"));
+  EXPECT_EQ(errno_of(b.stat("f")), ENOENT);
+}
+
+TEST_F(KeptDrafts, undecided_ones_stay_so_after_a_restart_until_a_person_publishes_them) {
+  ASSERT_TRUE(a.write("f", "base"));
+  ASSERT_TRUE(a.write("g", "other"));
+  fail_to_save("f", "late");
+  a_objects.heal();
+  a_objects.add({.operation = ObjectOperation::put_if_absent, .key_prefix = "chunks/", .times = kEveryTime});
+  ASSERT_TRUE(b.rename("g", "f"));
+  EXPECT_TRUE(is_undecided("f"));
+  a.kill_and_restart();
+  a_objects.heal();
+  EXPECT_TRUE(is_undecided("f"));
+  const uint64_t number = a.files().unpublished().at(0).number;
+  EXPECT_EQ(errno_of(a.files().publish_kept(number, test_context())), EEXIST) << "another file has the name";
+  ASSERT_TRUE(b.rename("f", "f.old"));
+  EXPECT_TRUE(is_undecided("f"));
+  ASSERT_TRUE(a.files().publish_kept(number, test_context()));
+  EXPECT_EQ(read(b, "f"), "late");
+  EXPECT_EQ(read(b, "f.old"), "other");
+  EXPECT_TRUE(a.files().unpublished().empty());
+}
+
+TEST_F(KeptDrafts, what_was_never_closed_has_a_date_and_a_stamp_of_its_own_once_it_is_published) {
+  for (const std::string name : {"f", "g"}) {
+    const HandleId handle = open(name, O_WRONLY | O_CREAT);
+    ASSERT_TRUE(a.files().sync_directory(kRootNode, test_context()));
+    ASSERT_TRUE(a.pwrite(handle, 0, name));
+  }
+  a.kill_and_restart();
+  ASSERT_EQ(a.files().unpublished().size(), 2U);
+  for (const UnpublishedFile& file : a.files().unpublished()) {
+    ASSERT_TRUE(a.files().publish_kept(file.number, test_context())) << file.path;
+  }
+  EXPECT_GT(b.stat("f")->attributes.ctime, 0);
+  EXPECT_GT(b.stat("g")->attributes.ctime, 0);
+  EXPECT_EQ(read(b, "f"), "f");
+}
+
+TEST_F(KeptDrafts, one_that_is_discarded_leaves_no_pages_of_its_own) {
+  ASSERT_TRUE(a.write("f", "base"));
+  fail_to_save("f", "late");
+  std::vector<NodeId> told;
+  a.files().set_change_sink([&](NodeId node, uint64_t) { told.push_back(node); });
+  const NodeId node = a.stat("f")->node;
+  ASSERT_TRUE(a.files().discard_kept(a.files().unpublished().at(0).number));
+  EXPECT_THAT(told, ::testing::Contains(node));
+  EXPECT_EQ(read(a, "f"), "base");
+}
+
 }  // namespace
 }  // namespace cairn
