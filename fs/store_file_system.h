@@ -19,8 +19,8 @@
 
 namespace cairn {
 
-// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, following.cpp, attributes.cpp
-// and listings.cpp.
+// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, copying.cpp, following.cpp,
+// attributes.cpp and listings.cpp.
 //
 // Locks, in the order in which a thread may take them (docs/locking.md):
 //   1. a file's publication turn (Publisher)         held while it seals and commits; interruptible
@@ -66,6 +66,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<size_t> write_back(NodeId node, uint64_t offset, ByteView bytes, const RequestContext& context) override;
   Result<void> allocate(HandleId handle, int mode, uint64_t offset, uint64_t length,
                         const RequestContext& context) override;
+  Result<size_t> copy(HandleId from, uint64_t from_offset, HandleId to, uint64_t to_offset, uint64_t length,
+                      const RequestContext& context) override;
   Result<uint64_t> seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) override;
   Result<void> flush(HandleId handle, const RequestContext& context) override;
   Result<void> sync(HandleId handle, const RequestContext& context) override;

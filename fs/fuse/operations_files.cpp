@@ -1,8 +1,11 @@
 // Requests about the bytes of files.
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include "base/posix_error.h"
 #include "fs/fuse/operations.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/request.h"
@@ -10,6 +13,8 @@
 namespace cairn {
 
 namespace {
+
+constexpr size_t kMostCopied = 0x7ffff000;  // in one call, as with read(2): the answer has 32 bits
 
 fuse_file_info opened(const fuse_file_info& asked, const OpenReply& reply) {
   fuse_file_info info = asked;
@@ -107,6 +112,18 @@ void do_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t
   });
 }
 
+void do_copy_file_range(fuse_req_t raw, fuse_ino_t /*from*/, off_t from_offset, fuse_file_info* from,
+                        fuse_ino_t to_node, off_t to_offset, fuse_file_info* to, size_t length, int flags) {
+  Request request(raw, {"copy_file_range", to_node});
+  request.answer(
+      [&](const RequestContext& context) -> Result<size_t> {
+        if (flags != 0) return fail_posix(EINVAL, "copy_file_range flags {:#x}", flags);
+        return request.files().copy(from->fh, static_cast<uint64_t>(from_offset), to->fh,
+                                    static_cast<uint64_t>(to_offset), std::min(length, kMostCopied), context);
+      },
+      [&](size_t count) { fuse_reply_write(raw, count); });
+}
+
 void do_lseek(fuse_req_t raw, fuse_ino_t node, off_t offset, int whence, fuse_file_info* info) {
   Request request(raw, {"lseek", node});
   request.answer(
@@ -127,6 +144,7 @@ void add_file_operations(fuse_lowlevel_ops& table) {
   table.fsync = do_fsync;
   table.release = do_release;
   table.fallocate = do_fallocate;
+  table.copy_file_range = do_copy_file_range;
   table.lseek = do_lseek;
 }
 
