@@ -31,6 +31,8 @@ struct Settings {
   uint64_t memory_bytes = 0;
   std::chrono::nanoseconds revalidate{0};
   std::chrono::nanoseconds commit_delay{0};
+  std::string publish_open;
+  std::chrono::nanoseconds publish_open_after{0};
   uint32_t prefetch_chunks = 0;
   uint32_t io_threads = 0;
   uint32_t compute_threads = 0;

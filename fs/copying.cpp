@@ -119,7 +119,9 @@ Result<size_t> StoreFileSystem::copy(HandleId from, uint64_t from_offset, Handle
   const bool same_file = (*source)->node == (*target)->node;
   if (same_file && overlap(from_offset, to_offset, length)) return fail_posix(EINVAL, "it would overlap itself");
   if (length == 0) return 0;
-  return (*target)->bytes->copy(*(*source)->bytes, from_offset, to_offset, length, context);
+  auto copied = (*target)->bytes->copy(*(*source)->bytes, from_offset, to_offset, length, context);
+  if (copied && *copied > 0) periodic_.changed((*target)->node, *(*target)->bytes);
+  return copied;
 }
 
 }  // namespace cairn

@@ -323,6 +323,7 @@ VersionStamp FileBytes::next_stamp_locked(uint64_t session) {
 Result<FileBytes::Sealed> FileBytes::seal(uint64_t session, const RequestContext& context) {
   std::shared_ptr<Draft> draft;
   std::optional<StoredContent> content;
+  noticed_ = false;
   {
     MutexLock lock(mutex_);
     draft = draft_;

@@ -1,6 +1,7 @@
 // The bytes of an open file, as everybody on this host sees them.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -75,6 +76,9 @@ class FileBytes {
   [[nodiscard]] uint64_t data_bytes() const;
   // The published version under the draft.
   [[nodiscard]] VersionPtr base() const;
+  // True for the first to ask after a change since the last seal began: for whoever wants to know of changes, and not
+  // of each.
+  [[nodiscard]] bool notice() { return !noticed_.load(std::memory_order_relaxed) && !noticed_.exchange(true); }
   // There are bytes that no commit has named yet.
   [[nodiscard]] bool unpublished() const;
   [[nodiscard]] bool has_draft() const;
@@ -147,6 +151,7 @@ class FileBytes {
   const ByteSources sources_;
   const PageSink sink_;
   const Identify identify_;
+  std::atomic<bool> noticed_{false};
   SharedMutex freezing_;  // orders freezing after every write, which shares it and is local; taken before the next two
   Mutex append_mutex_;    // orders appends: taken before mutex_, held over an append's write, which is local
 

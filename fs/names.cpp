@@ -207,7 +207,10 @@ Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& t
 }
 
 void StoreFileSystem::note_moved(const Entry& entry, const NodePlace& place) {
-  for (const FileNodePtr& node : nodes_.moved(entry.id, place)) publisher_.moved(node);
+  for (const FileNodePtr& node : nodes_.moved(entry.id, place)) {
+    publisher_.moved(node);
+    periodic_.consider(node);
+  }
 }
 
 void StoreFileSystem::note_replaced(const Entry& entry) {

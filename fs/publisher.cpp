@@ -34,6 +34,14 @@ Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const
   return fail(done.error().in(fmt::format("publish '{}'", nodes_.path(nodes_.view(*node).place))));
 }
 
+Result<bool> Publisher::publish_open(const FileNodePtr& node, const RequestContext& context) {
+  const FileView view = nodes_.view(*node);
+  if (!view.bytes || view.bytes->frozen() || !view.bytes->unpublished()) return false;
+  auto done = attempt(node, view.bytes->last_session(), context);
+  if (done) return true;
+  return fail(done.error().in(fmt::format("publish '{}', which is open", nodes_.path(view.place))));
+}
+
 void Publisher::publish_at_release(const FileNodePtr& node, uint64_t session) {
   const FileView view = nodes_.view(*node);
   if (view.bytes && view.bytes->frozen()) return;

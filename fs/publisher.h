@@ -45,6 +45,10 @@ class Publisher {
   // store/format/entry.h.
   Result<void> publish(const FileNodePtr& node, uint64_t session, const RequestContext& context);
 
+  // The same for a file that somebody goes on writing, whom nothing was promised: a failure keeps nothing, and what is
+  // kept already is left to its retries. False: there was nothing to do.
+  Result<bool> publish_open(const FileNodePtr& node, const RequestContext& context);
+
   // The last descriptor goes: publish what nobody has tried to publish yet.
   void publish_at_release(const FileNodePtr& node, uint64_t session);
 

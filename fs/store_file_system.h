@@ -12,6 +12,7 @@
 #include "fs/file_system_control.h"
 #include "fs/handle_table.h"
 #include "fs/node_table.h"
+#include "fs/periodic_publisher.h"
 #include "fs/publisher.h"
 #include "fs/reach.h"
 #include "fs/refusals.h"
@@ -33,9 +34,11 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
  public:
   // Loads the root directory and re-tries drafts that an earlier process kept. Borrows all three.
   static Result<std::unique_ptr<StoreFileSystem>> open(StoreEnvironment& environment, ChunkReader& reader,
-                                                       ChunkWriter& writer, const RequestContext& context);
+                                                       ChunkWriter& writer, const RequestContext& context,
+                                                       PublishOpenRules publish_open = {});
   StoreFileSystem(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
-                  std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root);
+                  std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root,
+                  PublishOpenRules publish_open);
   ~StoreFileSystem() override;
 
   // Takes over what earlier processes left. What cannot be placed now is tried again in the background.
@@ -198,7 +201,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   mutable Reach reach_;  // what freshen() has met
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
-  Publisher publisher_;  // last: its thread uses all of the above
+  Publisher publisher_;         // its thread uses all of the above
+  PeriodicPublisher periodic_;  // last: so does its own
 };
 
 }  // namespace cairn
