@@ -84,6 +84,7 @@ class Publisher {
 
   Result<void> attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context);
   Result<void> attempt_kept(const KeptFile& kept, Wins wins, const RequestContext& context);
+  Result<void> follow_move(const FileNodePtr& node, const RequestContext& context);
   Result<void> commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context);
   Result<void> commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context);
   void note_published(FileNode& node, const std::shared_ptr<Draft>& draft, const VersionPtr& version);

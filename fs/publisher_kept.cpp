@@ -170,6 +170,7 @@ Result<void> Publisher::attempt_kept(const KeptFile& kept, Wins wins, const Requ
 }
 
 Result<void> Publisher::commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context) {
+  if (auto followed = follow_move(kept.node, context); !followed) return followed;
   const FileView view = nodes_.view(*kept.node);
   if (view.unlinked) return fail_posix(ENOENT, "another file was renamed over it");
   LateVersion late{view.place.name, *view.entry, version, kept.identity.base, kept.identity.own};

@@ -147,6 +147,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   [[nodiscard]] Result<void> check_ancestry(const Target& from, const Target& to, RenameMode mode) const;
   Result<void> publish_before_replacing(const Entry& source, const RequestContext& context);
   Result<void> rename_checked(const Target& from, const Target& to, RenameMode mode, const RequestContext& context);
+  void touch_renamed(const Entry& entry, const RequestContext& context);
   void note_moved(const Entry& entry, const NodePlace& place);
   void note_replaced(const Entry& entry);
   void note_unlinked(const Entry& entry);
