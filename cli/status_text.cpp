@@ -95,6 +95,19 @@ std::string queue_line(const Json& status) {
                      queue.bytes("bytes"), human_duration(age), error.empty() ? "" : "; " + error);
 }
 
+// "  open too  *.log, *.jsonl: published 30.0 s after a change, 12 times so far".
+std::string publish_open_line(const Json& status) {
+  const Json rules = status.value("files", Json::object()).value("publish_open", Json::object());
+  std::string names;
+  for (const Json& pattern : rules.value("patterns", Json::array())) {
+    names += (names.empty() ? "" : ", ") + pattern.get<std::string>();
+  }
+  if (names.empty()) return "";
+  const std::chrono::milliseconds after(rules.value("after_ms", int64_t{0}));
+  return fmt::format("  open too  {}: published {:.1f} s after a change, {} times so far\n", names,
+                     std::chrono::duration<double>(after).count(), human_count(rules.value("published", uint64_t{0})));
+}
+
 // "48 demand (192 MiB, 11.0 ms each)".
 std::string asked_for(const std::string& cause, const Json& metrics) {
   const uint64_t requests = metrics.value("requests", uint64_t{0});
@@ -160,8 +173,8 @@ std::string status_text(const Json& said) {
                   status.value("detached", false) ? " (unmounted, but its files are still open somewhere)" : "");
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
   return head + daemon_line(status) + cache_line(status) + memory_line(status) + reads_line(status) +
-         writes_line(status) + commits_line(status) + queue_line(status) + files_line(status) + request_lines(status) +
-         endpoint_line(status) + trouble_lines(status);
+         writes_line(status) + commits_line(status) + queue_line(status) + files_line(status) +
+         publish_open_line(status) + request_lines(status) + endpoint_line(status) + trouble_lines(status);
 }
 
 }  // namespace cairn

@@ -14,6 +14,7 @@
 #include "cache/local_files.h"
 #include "daemon/local_paths.h"
 #include "fs/fuse/mount_check.h"
+#include "fs/publish_open_rules.h"
 #include "remote/atomic_create_proof.h"
 #include "remote/open.h"
 
@@ -151,6 +152,8 @@ Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment&
   const std::optional<int> connection = handed_over_at(request.mountpoint);
   const auto usable = connection ? Result<void>{} : check_mountpoint(request.mountpoint, request.allow_nonempty);
   if (!usable) return fail(usable.error());
+  const auto patterns = PublishOpenRules::parse_patterns(request.settings.publish_open);
+  if (!patterns) return fail(patterns.error().in("publish-open"));
   Result<FoundStore> store = find_store(request, notice);
   if (!store) return fail(store.error());
   if (auto outside = check_outside("the store", directory_of(store->url), request.mountpoint); !outside) {

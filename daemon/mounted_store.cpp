@@ -92,8 +92,11 @@ Result<void> MountedStore::start(StoreFormat format, const Settings& settings) {
                                           {}});
   reader_ = std::make_unique<ChunkReader>(*environment_);
   writer_ = std::make_unique<ChunkWriter>(*environment_, settings.io_threads);
+  auto patterns = PublishOpenRules::parse_patterns(settings.publish_open);
+  if (!patterns) return fail(patterns.error().in("publish-open"));
   auto file_system =
-      StoreFileSystem::open(*environment_, *reader_, *writer_, RequestContext::within(settings.mount_timeout));
+      StoreFileSystem::open(*environment_, *reader_, *writer_, RequestContext::within(settings.mount_timeout),
+                            {std::move(*patterns), settings.publish_open_after});
   if (!file_system) return fail(file_system.error());
   file_system_ = std::move(*file_system);
   return {};

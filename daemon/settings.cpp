@@ -27,6 +27,11 @@ constexpr std::array kTable = {
             "durable on this host, to be committed in the background."},
     Setting{"commit-delay", &Settings::commit_delay, "1s", "0", "1m",
             "How long unlink, chmod and their like, with commit=async also closes, may wait to be committed together."},
+    Setting{"publish-open", &Settings::publish_open, "*.log, *.jsonl, events.out.*", "", "",
+            "Which files are published while they are open, too: patterns of names, apart by commas, colons or blanks; "
+            "empty publishes what is closed or synced, and nothing else."},
+    Setting{"publish-open-after", &Settings::publish_open_after, "30s", "100ms", "24h",
+            "How long after a change that is done, at most."},
     Setting{"prefetch.chunks", &Settings::prefetch_chunks, "16", "0", "1024",
             "How many chunks to read ahead of a sequential reader; 0 reads only what is asked for."},
     Setting{"threads.io", &Settings::io_threads, "16", "1", "512",

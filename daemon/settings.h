@@ -32,6 +32,8 @@ struct Settings {
   std::chrono::nanoseconds revalidate{0};
   std::string commit;
   std::chrono::nanoseconds commit_delay{0};
+  std::string publish_open;
+  std::chrono::nanoseconds publish_open_after{0};
   uint32_t prefetch_chunks = 0;
   uint32_t io_threads = 0;
   uint32_t compute_threads = 0;

@@ -84,6 +84,10 @@ Json files_json(const FileSystemStats& files) {
           {"open_handles", files.open_handles},
           {"open_drafts", files.open_drafts},
           {"kept_drafts", files.kept_drafts},
+          {"publish_open",
+           {{"patterns", files.publish_open.patterns},
+            {"after_ms", std::chrono::duration_cast<std::chrono::milliseconds>(files.publish_open.after).count()},
+            {"published", files.published_while_open}}},
           {"pending_directories", files.pending_directories}};
 }
 

@@ -85,6 +85,7 @@ Result<void> StoreFileSystem::set_size(const NodePtr& node, const SetAttributes&
   if (!opened) return fail(std::move(opened).error());
   if (!(*opened)->writable) return fail_posix(EINVAL, "not open for writing");
   if (auto done = resize(*file, *(*opened)->bytes, *wanted.size_bytes, context); !done) return done;
+  periodic_.changed(file, *(*opened)->bytes);
   return apply(node, wanted, context);
 }
 

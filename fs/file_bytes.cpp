@@ -146,17 +146,6 @@ bool FileBytes::may_write(const std::shared_ptr<Draft>& draft) const {
   return draft && draft_ == draft && !frozen_;
 }
 
-template <class Prepare, class Change>
-auto FileBytes::change(const Prepare& prepare, const Change& change) -> decltype(change(std::declval<Draft&>())) {
-  while (true) {
-    auto target = prepare();
-    if (!target) return fail(std::move(target).error());
-    if (*target) note(**target);
-    const ReaderLock writing(freezing_);
-    if (may_write(*target)) return change(**target);
-  }
-}
-
 std::shared_ptr<Draft> FileBytes::draft_if_any() const {
   MutexLock lock(mutex_);
   return draft_;
@@ -334,6 +323,7 @@ VersionStamp FileBytes::next_stamp_locked(uint64_t session) {
 Result<FileBytes::Sealed> FileBytes::seal(uint64_t session, const RequestContext& context) {
   std::shared_ptr<Draft> draft;
   std::optional<StoredContent> content;
+  noticed_ = false;
   {
     MutexLock lock(mutex_);
     draft = draft_;

@@ -1,6 +1,7 @@
 // The bytes of an open file, as everybody on this host sees them.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,6 +58,11 @@ class FileBytes {
   Result<void> truncate(uint64_t size_bytes, const RequestContext& context);
   // fallocate(2) with its mode flags.
   Result<void> allocate(int mode, uint64_t offset, uint64_t length, const RequestContext& context);
+  // Up to `length` bytes of `from`, which may be these. For nothing where they are a published version's, go to the
+  // same offsets, and nothing else is here or what is here came from it; else they are read and written. Fewer: `from`
+  // ends there, or it is enough for one call.
+  Result<size_t> copy(FileBytes& from, uint64_t from_offset, uint64_t offset, uint64_t length,
+                      const RequestContext& context);
   // SEEK_DATA and SEEK_HOLE.
   Result<uint64_t> seek(uint64_t offset, int whence, const RequestContext& context);
 
@@ -70,6 +76,9 @@ class FileBytes {
   [[nodiscard]] uint64_t data_bytes() const;
   // The published version under the draft.
   [[nodiscard]] VersionPtr base() const;
+  // True for the first to ask after a change since the last seal began: for whoever wants to know of changes, and not
+  // of each.
+  [[nodiscard]] bool notice() { return !noticed_.load(std::memory_order_relaxed) && !noticed_.exchange(true); }
   // There are bytes that no commit has named yet.
   [[nodiscard]] bool unpublished() const;
   [[nodiscard]] bool has_draft() const;
@@ -113,6 +122,12 @@ class FileBytes {
   // A draft that may be written to, made or forked if need be. It may be frozen again before it is used: see change().
   Result<std::shared_ptr<Draft>> writable_draft(const RequestContext& context);
   Result<std::shared_ptr<Draft>> emptied_draft(const RequestContext& context);
+  // copying.cpp: of a version that is published as it is shown here; nullptr if it is not, or is empty.
+  Result<std::shared_ptr<FileReader>> published_reader(const RequestContext& context);
+  Result<std::shared_ptr<Draft>> draft_over(const std::shared_ptr<FileReader>& source, const RequestContext& context);
+  Result<size_t> share(FileBytes& from, uint64_t offset, uint64_t length, const RequestContext& context);
+  Result<size_t> copy_step(FileBytes& from, uint64_t from_offset, uint64_t offset, uint64_t length,
+                           MutableByteView piece, const RequestContext& context);
   std::shared_ptr<Draft> take_over(const std::shared_ptr<Draft>& before, std::shared_ptr<Draft> fresh);
   void note(Draft& draft);
   [[nodiscard]] bool may_write(const std::shared_ptr<Draft>& draft) const;
@@ -136,6 +151,7 @@ class FileBytes {
   const ByteSources sources_;
   const PageSink sink_;
   const Identify identify_;
+  std::atomic<bool> noticed_{false};
   SharedMutex freezing_;  // orders freezing after every write, which shares it and is local; taken before the next two
   Mutex append_mutex_;    // orders appends: taken before mutex_, held over an append's write, which is local
 
@@ -155,5 +171,16 @@ class FileBytes {
   size_t writers_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t last_session_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
+
+template <class Prepare, class Change>
+auto FileBytes::change(const Prepare& prepare, const Change& change) -> decltype(change(std::declval<Draft&>())) {
+  while (true) {
+    auto target = prepare();
+    if (!target) return fail(std::move(target).error());
+    if (*target) note(**target);
+    const ReaderLock writing(freezing_);
+    if (may_write(*target)) return change(**target);
+  }
+}
 
 }  // namespace cairn

@@ -112,6 +112,9 @@ class FileSystem {
   // fallocate(2) with its mode flags.
   virtual Result<void> allocate(HandleId handle, int mode, uint64_t offset, uint64_t length,
                                 const RequestContext& context) = 0;
+  // copy_file_range(2): up to `length` bytes, fewer at the end of `from` or where it is enough for one call.
+  virtual Result<size_t> copy(HandleId from, uint64_t from_offset, HandleId to, uint64_t to_offset, uint64_t length,
+                              const RequestContext& context) = 0;
   // SEEK_DATA and SEEK_HOLE.
   virtual Result<uint64_t> seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) = 0;
   // close(2) of one descriptor: publishes what is unpublished.

@@ -11,6 +11,7 @@
 #include "base/request_context.h"
 #include "fs/file_system.h"
 #include "fs/node_id.h"
+#include "fs/publish_open_rules.h"
 #include "store/format/entry.h"
 
 namespace cairn {
@@ -34,6 +35,8 @@ struct FileSystemStats {
   uint64_t open_handles = 0;
   uint64_t open_drafts = 0;
   uint64_t kept_drafts = 0;  // closed with an error: staged here, retried
+  PublishOpenRules publish_open{};
+  uint64_t published_while_open = 0;  // publications that came of these rules
   uint64_t pending_directories = 0;
   QueueStats queue{};
   uint64_t read_bytes = 0;     // answered to read(): what the callers saw, wherever it came from

@@ -78,7 +78,11 @@ Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags,
 }
 
 Result<void> StoreFileSystem::prepare(OpenFile& file, int flags, const RequestContext& context) {
-  if ((flags & O_TRUNC) != 0) return resize(*file.node, *file.bytes, 0, context);
+  if ((flags & O_TRUNC) != 0) {
+    auto emptied = resize(*file.node, *file.bytes, 0, context);
+    if (emptied) periodic_.changed(file.node, *file.bytes);
+    return emptied;
+  }
   if ((flags & O_ACCMODE) == O_WRONLY) return {};
   return file.bytes->load(context);
 }
@@ -145,7 +149,10 @@ Result<size_t> StoreFileSystem::write(HandleId handle, uint64_t offset, ByteView
   if (!(*file)->writable) return fail_posix(EBADF, "not open for writing");
   auto written =
       (*file)->append ? (*file)->bytes->append(bytes, context) : (*file)->bytes->write(offset, bytes, context);
-  if (written) written_bytes_ += *written;
+  if (written) {
+    written_bytes_ += *written;
+    periodic_.changed((*file)->node, *(*file)->bytes);
+  }
   return written;
 }
 
@@ -156,7 +163,10 @@ Result<size_t> StoreFileSystem::write_back(NodeId id, uint64_t offset, ByteView 
   const auto open = nodes_.view(**node).bytes;
   if (!open) return fail_posix(EBADF, "node {} is not open", id);
   auto written = open->write(offset, bytes, context);
-  if (written) written_bytes_ += *written;
+  if (written) {
+    written_bytes_ += *written;
+    periodic_.changed(*node, *open);
+  }
   return written;
 }
 
@@ -165,7 +175,9 @@ Result<void> StoreFileSystem::allocate(HandleId handle, int mode, uint64_t offse
   auto file = files_.find(handle);
   if (!file) return fail(std::move(file).error());
   if (!(*file)->writable) return fail_posix(EBADF, "not open for writing");
-  return (*file)->bytes->allocate(mode, offset, length, context);
+  auto done = (*file)->bytes->allocate(mode, offset, length, context);
+  if (done) periodic_.changed((*file)->node, *(*file)->bytes);
+  return done;
 }
 
 Result<uint64_t> StoreFileSystem::seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) {

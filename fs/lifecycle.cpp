@@ -35,17 +35,20 @@ void keep_first(Result<void>& first, Result<void> result) {
 }  // namespace
 
 Result<std::unique_ptr<StoreFileSystem>> StoreFileSystem::open(StoreEnvironment& environment, ChunkReader& reader,
-                                                               ChunkWriter& writer, const RequestContext& context) {
+                                                               ChunkWriter& writer, const RequestContext& context,
+                                                               PublishOpenRules publish_open) {
   auto names = std::make_unique<Namespace>(environment);
   auto root = names->open(kRootId, context);
   if (!root) return fail(root.error().in("the root directory"));
-  auto files = std::make_unique<StoreFileSystem>(environment, reader, writer, std::move(names), *root);
+  auto files =
+      std::make_unique<StoreFileSystem>(environment, reader, writer, std::move(names), *root, std::move(publish_open));
   if (auto recovered = files->recover(context); !recovered) return fail(std::move(recovered).error());
   return files;
 }
 
 StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
-                                 std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root)
+                                 std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root,
+                                 PublishOpenRules publish_open)
     : environment_(environment),
       sources_{environment, reader, writer},
       names_(std::move(names)),
@@ -54,9 +57,13 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
       publisher_(
           sources_, nodes_, entries_,
           [this](EntryId id, const RequestContext& context) { return names_->open(id, context); },
-          [this](NodeId node) { tell_change(node, 0); }) {}
+          [this](NodeId node) { tell_change(node, 0); }),
+      periodic_(environment, nodes_, publisher_, std::move(publish_open)) {}
 
-StoreFileSystem::~StoreFileSystem() { publisher_.stop(); }
+StoreFileSystem::~StoreFileSystem() {
+  periodic_.stop();
+  publisher_.stop();
+}
 
 Result<void> StoreFileSystem::recover(const RequestContext& context) {
   if (environment_.options.read_only) return {};
@@ -97,6 +104,7 @@ Result<void> StoreFileSystem::sync_all(const RequestContext& context) {
 }
 
 Result<void> StoreFileSystem::shut_down(const RequestContext& context) {
+  periodic_.stop();
   Result<void> first;
   if (environment_.options.commit_async) {
     for (const FileNodePtr& node : nodes_.with_unpublished_bytes()) {
@@ -126,6 +134,8 @@ FileSystemStats StoreFileSystem::stats() const {
           .open_handles = files_.size() + listings_.size(),
           .open_drafts = counts.drafts,
           .kept_drafts = static_cast<uint64_t>(std::ranges::count_if(kept, is_of_a_close)),
+          .publish_open = periodic_.rules(),
+          .published_while_open = periodic_.published(),
           .pending_directories = names_->pending_directories(),
           .queue = queue_stats(publisher_.queued(), kept),
           .read_bytes = read_bytes_,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/log.h"
 #include "base/posix_error.h"
 #include "fs/name.h"
 #include "fs/store_file_system.h"
@@ -21,6 +22,12 @@ Result<void> check_target(const std::string& target) {
   if (!is_valid_utf8(target)) return fail_posix(EILSEQ, "a symlink's target that is not UTF-8");
   if (target.find('\0') != target.npos) return fail_posix(EINVAL, "a symlink's target with a NUL");
   return {};
+}
+
+// See Directory::commit.
+bool may_have_happened(const Error& error) {
+  return error.code() == Errc::unavailable || error.code() == Errc::deadline_exceeded ||
+         error.code() == Errc::cancelled;
 }
 
 }  // namespace
@@ -206,18 +213,43 @@ Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& t
 
   auto done = names_->rename({from.place.parent->directory, from.place.name},
                              {to.place.parent->directory, to.place.name}, mode, context);
-  if (!done) return done;
+  if (!done) {
+    if (may_have_happened(done.error()) && from.place.parent != to.place.parent) {
+      nodes_.perhaps_moved(from.entry->id, to.place);
+      if (mode == RenameMode::exchange) nodes_.perhaps_moved(to.entry->id, from.place);
+    }
+    return done;
+  }
   if (mode == RenameMode::exchange) {
     note_moved(*to.entry, from.place);
   } else if (to.entry) {
     note_replaced(*to.entry);
   }
   note_moved(*from.entry, to.place);
+  touch_renamed(*from.entry, context);
+  if (mode == RenameMode::exchange) touch_renamed(*to.entry, context);
   return {};
 }
 
+// A directory's times are in its own record, which a rename does not write: that comes later, like a chmod.
+void StoreFileSystem::touch_renamed(const Entry& entry, const RequestContext& context) {
+  if (entry.kind != Kind::directory) return;
+  const Nanos now = environment_.clock.wall_now();
+  const auto directory = names_->open(entry.id, context);
+  const auto touched = directory
+                           ? (*directory)->commit_soon(change_directory([now](Attributes& attributes) -> Result<void> {
+                               attributes.ctime = std::max(attributes.ctime, now);
+                               return {};
+                             }))
+                           : fail(directory.error());
+  if (!touched) log::debug("the ctime of a renamed directory: {}", touched.error().to_string());
+}
+
 void StoreFileSystem::note_moved(const Entry& entry, const NodePlace& place) {
-  for (const FileNodePtr& node : nodes_.moved(entry.id, place)) publisher_.moved(node);
+  for (const FileNodePtr& node : nodes_.moved(entry.id, place)) {
+    publisher_.moved(node);
+    periodic_.consider(node);
+  }
 }
 
 void StoreFileSystem::note_replaced(const Entry& entry) {

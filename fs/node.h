@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "fs/file_bytes.h"
@@ -61,6 +62,7 @@ class FileNode final : public Node {
  private:
   friend class NodeTable;
   NodePlace place_;
+  std::optional<NodePlace> perhaps_;  // where a rename of which nothing was heard may have put it
   bool unlinked_ = false;
   EntryPtr entry_;                    // as last seen
   VersionPtr version_;                // whose bytes this node shows, drafts apart; nullptr: none yet

@@ -175,7 +175,7 @@ void NodeTable::cut_ring_locked(const DirectoryNode& node, const DirectoryNodePt
 
 FileView NodeTable::view(const FileNode& node) const {
   MutexLock lock(mutex_);
-  return {node.place_, node.unlinked_, node.entry_, node.version_, node.bytes_};
+  return {node.place_, node.perhaps_, node.unlinked_, node.entry_, node.version_, node.bytes_};
 }
 
 void NodeTable::set_entry(FileNode& node, EntryPtr entry) {
@@ -254,6 +254,7 @@ std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place)
   for (auto it = first; it != last; ++it) {
     if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) {
       file->place_ = place;
+      file->perhaps_.reset();
       files.push_back(std::move(file));
     } else if (const auto directory = std::dynamic_pointer_cast<DirectoryNode>(it->second)) {
       set_parent_locked(*directory, place, gone);
@@ -273,6 +274,14 @@ std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
     files.push_back(std::move(file));
   }
   return files;
+}
+
+void NodeTable::perhaps_moved(EntryId entry, const NodePlace& place) {
+  MutexLock lock(mutex_);
+  const auto [first, last] = by_entry_.equal_range(entry);
+  for (auto it = first; it != last; ++it) {
+    if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) file->perhaps_ = place;
+  }
 }
 
 DirectoryNodePtr NodeTable::parent(const DirectoryNode& node) const {

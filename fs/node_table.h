@@ -15,6 +15,7 @@ namespace cairn {
 // A file node's changing parts, as of one moment.
 struct FileView {
   NodePlace place;
+  std::optional<NodePlace> perhaps;  // FileNode::perhaps_
   bool unlinked = false;
   EntryPtr entry;
   VersionPtr version;
@@ -73,6 +74,8 @@ class NodeTable {
   // What this host did to names. The nodes concerned are returned.
   std::vector<FileNodePtr> moved(EntryId entry, const NodePlace& place);
   std::vector<FileNodePtr> unlinked(EntryId entry);
+  // What this host tried to do: the entry is where it was last seen, or at `place`.
+  void perhaps_moved(EntryId entry, const NodePlace& place);
 
   // The directory above; the root's is itself. Unknown: nullptr.
   [[nodiscard]] DirectoryNodePtr parent(const DirectoryNode& node) const;

@@ -1,6 +1,7 @@
 #include "fs/publisher.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -41,6 +42,14 @@ Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const
   return fail(done.error().in(fmt::format("publish '{}'", nodes_.path(nodes_.view(*node).place))));
 }
 
+Result<bool> Publisher::publish_open(const FileNodePtr& node, const RequestContext& context) {
+  const FileView view = nodes_.view(*node);
+  if (!view.bytes || view.bytes->frozen() || !view.bytes->unpublished()) return false;
+  auto done = attempt(node, view.bytes->last_session(), context);
+  if (done) return true;
+  return fail(done.error().in(fmt::format("publish '{}', which is open", nodes_.path(view.place))));
+}
+
 void Publisher::publish_at_release(const FileNodePtr& node, uint64_t session) {
   const FileView view = nodes_.view(*node);
   if (view.bytes && view.bytes->frozen()) return;
@@ -73,8 +82,29 @@ Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const
   return {};
 }
 
+// After a rename between directories of which nobody knows whether it happened, the file is at either end: as long as
+// it may still turn up at the other one, that is looked at first. Published where it no longer is, it would come back
+// there.
+Result<void> Publisher::follow_move(const FileNodePtr& node, const RequestContext& context) {
+  const auto perhaps = nodes_.view(*node).perhaps;
+  if (!perhaps) return {};
+  Directory& directory = *perhaps->parent->directory;
+  auto fresh = directory.refresh(std::chrono::nanoseconds(0), context);
+  if (directory.removed()) return {};
+  if (!fresh) return fail(fresh.error().in("where it may have been moved"));
+  FoundEntry found = find_entry(directory, perhaps->name, node->ino);
+  if (!found.entry) {  // another host may have unlinked it there
+    std::tie(found.name, found.entry) =
+        directory.find_committed_if([&](const Entry& entry) { return entry.id == node->ino; });
+  }
+  if (!found.entry) return {};
+  for (const FileNodePtr& moved_node : nodes_.moved(node->ino, {perhaps->parent, found.name})) moved(moved_node);
+  return {};
+}
+
 // With the entry locked: no rename or unlink of this host comes between looking at the place and committing there.
 Result<void> Publisher::commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context) {
+  if (auto followed = follow_move(node, context); !followed) return followed;
   // Looked at again: the file may have been renamed or unlinked while its bytes were sent.
   const FileView view = nodes_.view(*node);
   return view.place.parent->directory->commit(publication(view, version), context);

@@ -52,6 +52,10 @@ class Publisher {
   // store/format/entry.h.
   Result<void> publish(const FileNodePtr& node, uint64_t session, const RequestContext& context);
 
+  // The same for a file that somebody goes on writing, whom nothing was promised: a failure keeps nothing, and what is
+  // kept already is left to its retries. False: there was nothing to do.
+  Result<bool> publish_open(const FileNodePtr& node, const RequestContext& context);
+
   // A change of a directory that nobody waits for: Directory::commit_soon, or with commit_async in order with the
   // closes.
   Result<void> change_soon(const std::shared_ptr<Directory>& directory, Mutation mutation);
@@ -109,6 +113,7 @@ class Publisher {
 
   Result<void> attempt(const FileNodePtr& node, uint64_t session, const RequestContext& context);
   Result<void> attempt_kept(const KeptFile& kept, Wins wins, const RequestContext& context);
+  Result<void> follow_move(const FileNodePtr& node, const RequestContext& context);
   Result<void> commit(const FileNodePtr& node, const VersionPtr& version, const RequestContext& context);
   Result<void> commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context);
   Result<VersionPtr> seal_kept(const KeptFile& kept, const RequestContext& context);

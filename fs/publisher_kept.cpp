@@ -206,6 +206,7 @@ Result<VersionPtr> Publisher::seal_kept(const KeptFile& kept, const RequestConte
 }
 
 Result<void> Publisher::commit_late(const KeptFile& kept, const VersionPtr& version, const RequestContext& context) {
+  if (auto followed = follow_move(kept.node, context); !followed) return followed;
   const FileView view = nodes_.view(*kept.node);
   if (view.unlinked) return fail_posix(ENOENT, "another file was renamed over it");
   return view.place.parent->directory->commit(late_publication(kept, view, version), context);

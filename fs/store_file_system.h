@@ -12,6 +12,7 @@
 #include "fs/file_system_control.h"
 #include "fs/handle_table.h"
 #include "fs/node_table.h"
+#include "fs/periodic_publisher.h"
 #include "fs/publisher.h"
 #include "fs/reach.h"
 #include "fs/refusals.h"
@@ -19,8 +20,8 @@
 
 namespace cairn {
 
-// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, following.cpp, attributes.cpp
-// and listings.cpp.
+// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, copying.cpp, following.cpp,
+// attributes.cpp and listings.cpp.
 //
 // Locks, in the order in which a thread may take them (docs/locking.md):
 //   1. a file's publication turn (Publisher)         held while it seals and commits; interruptible
@@ -33,9 +34,11 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
  public:
   // Loads the root directory and re-tries drafts that an earlier process kept. Borrows all three.
   static Result<std::unique_ptr<StoreFileSystem>> open(StoreEnvironment& environment, ChunkReader& reader,
-                                                       ChunkWriter& writer, const RequestContext& context);
+                                                       ChunkWriter& writer, const RequestContext& context,
+                                                       PublishOpenRules publish_open = {});
   StoreFileSystem(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
-                  std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root);
+                  std::unique_ptr<Namespace> names, const std::shared_ptr<Directory>& root,
+                  PublishOpenRules publish_open);
   ~StoreFileSystem() override;
 
   // Takes over what earlier processes left. What cannot be placed now is tried again in the background.
@@ -66,6 +69,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<size_t> write_back(NodeId node, uint64_t offset, ByteView bytes, const RequestContext& context) override;
   Result<void> allocate(HandleId handle, int mode, uint64_t offset, uint64_t length,
                         const RequestContext& context) override;
+  Result<size_t> copy(HandleId from, uint64_t from_offset, HandleId to, uint64_t to_offset, uint64_t length,
+                      const RequestContext& context) override;
   Result<uint64_t> seek(HandleId handle, uint64_t offset, int whence, const RequestContext& context) override;
   Result<void> flush(HandleId handle, const RequestContext& context) override;
   Result<void> sync(HandleId handle, const RequestContext& context) override;
@@ -145,6 +150,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   [[nodiscard]] Result<void> check_ancestry(const Target& from, const Target& to, RenameMode mode) const;
   Result<void> publish_before_replacing(const Entry& source, const RequestContext& context);
   Result<void> rename_checked(const Target& from, const Target& to, RenameMode mode, const RequestContext& context);
+  void touch_renamed(const Entry& entry, const RequestContext& context);
   void note_moved(const Entry& entry, const NodePlace& place);
   void note_replaced(const Entry& entry);
   void note_unlinked(const Entry& entry);
@@ -203,7 +209,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   mutable Reach reach_;  // what freshen() has met
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
-  Publisher publisher_;  // last: its thread uses all of the above
+  Publisher publisher_;         // its thread uses all of the above
+  PeriodicPublisher periodic_;  // last: so does its own
 };
 
 }  // namespace cairn

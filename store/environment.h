@@ -62,10 +62,6 @@ struct StoreEnvironment {
   StoreOptions options;
   StoreCounters counters;
 
-  // For one operation on the store: it has its deadline from now on, however long its caller may wait in all.
-  [[nodiscard]] RequestContext for_operation(const RequestContext& context) const {
-    return context.no_longer_than(options.operation_timeout);
-  }
   [[nodiscard]] RequestContext background(Cause cause) const {
     return RequestContext::within(options.operation_timeout, cause);
   }

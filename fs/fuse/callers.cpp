@@ -76,6 +76,15 @@ CallerState Callers::look_at(pid_t thread) const {
   return signals.ctrl_c() && is_reading(thread) ? CallerState::interrupted : CallerState::alive;
 }
 
+std::optional<pid_t> Callers::process_of(pid_t thread) const {
+  constexpr std::string_view kName = "\nTgid:";
+  if (thread == 0) return std::nullopt;
+  const std::string status = text_of(thread, "status");
+  const size_t at = status.find(kName);
+  if (at == std::string::npos) return std::nullopt;
+  return static_cast<pid_t>(std::strtol(status.c_str() + at + kName.size(), nullptr, 10));
+}
+
 std::string Callers::text_of(pid_t thread, const char* file) const {
   std::ifstream text(proc_ + "/" + std::to_string(thread) + "/" + file);
   return {std::istreambuf_iterator<char>(text), {}};

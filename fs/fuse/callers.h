@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,9 @@ class Callers {
 
   // `thread` as the header of its request has it; 0 where the kernel has no number of it for us. Never waits.
   [[nodiscard]] CallerState look_at(pid_t thread) const;
+
+  // The process that it is a thread of; nullopt: it cannot be seen.
+  [[nodiscard]] std::optional<pid_t> process_of(pid_t thread) const;
 
  private:
   [[nodiscard]] std::string text_of(pid_t thread, const char* file) const;

@@ -9,6 +9,7 @@
 
 #include "fs/file_system.h"
 #include "fs/fuse/error_log.h"
+#include "fs/fuse/handle_users.h"
 #include "fs/fuse/interrupts.h"
 #include "fs/fuse/ownership.h"
 
@@ -26,7 +27,11 @@ struct EndpointOptions {
 // Thread-safety: as its parts. Ownership: borrows the file system.
 struct Endpoint {
   Endpoint(FileSystem& file_system, const EndpointOptions& wanted)
-      : files(file_system), options(wanted), callers(wanted.proc_directory), interrupts(callers, wanted.patience) {}
+      : files(file_system),
+        options(wanted),
+        callers(wanted.proc_directory),
+        users(callers),
+        interrupts(callers, wanted.patience) {}
 
   FileSystem& files;
   const EndpointOptions options;
@@ -36,6 +41,7 @@ struct Endpoint {
   std::function<void(NodeId node, uint64_t from, uint64_t length)> forget_pages;
   std::stop_source stop;  // ends every request in flight
   const Callers callers;
+  HandleUsers users;
   Interrupts interrupts;
   ErrorLog errors;
 };

@@ -44,6 +44,7 @@ void do_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int to_set
         SetAttributes wanted = wanted_attributes(*values, to_set);
         wanted.handle = handle_in(info);
         wanted.thread = request.caller().thread;
+        if (wanted.handle && wanted.size_bytes) request.users().wrote(*wanted.handle, request.thread());
         return request.files().set_attributes(node, wanted, context);
       },
       [&](const NodeReply& reply) { reply_attributes(raw, reply); });

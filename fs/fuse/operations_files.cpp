@@ -1,8 +1,11 @@
 // Requests about the bytes of files.
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include "base/posix_error.h"
 #include "fs/fuse/operations.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/request.h"
@@ -10,6 +13,8 @@
 namespace cairn {
 
 namespace {
+
+constexpr size_t kMostCopied = 0x7ffff000;  // in one call, as with read(2): the answer has 32 bits
 
 fuse_file_info opened(const fuse_file_info& asked, const OpenReply& reply) {
   fuse_file_info info = asked;
@@ -20,6 +25,11 @@ fuse_file_info opened(const fuse_file_info& asked, const OpenReply& reply) {
   return info;
 }
 
+void release(const Request& request, HandleId handle) {
+  request.users().released(handle);
+  request.files().release(handle);
+}
+
 void do_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* asked) {
   Request request(raw, {"open", node});
   request.answer(
@@ -28,7 +38,8 @@ void do_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* asked) {
       },
       [&](const OpenReply& reply) {
         const fuse_file_info info = opened(*asked, reply);
-        if (fuse_reply_open(raw, &info) != 0) request.files().release(reply.handle);
+        if (!info.noflush) request.users().opened(reply.handle, node, request.thread());
+        if (fuse_reply_open(raw, &info) != 0) release(request, reply.handle);
       });
 }
 
@@ -41,8 +52,9 @@ void do_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode,
       [&](const std::pair<NodeReply, OpenReply>& reply) {
         const fuse_entry_param entry = to_entry(raw, reply.first);
         const fuse_file_info info = opened(*asked, reply.second);
+        if (!info.noflush) request.users().opened(reply.second.handle, reply.first.node, request.thread());
         if (fuse_reply_create(raw, &entry, &info) == 0) return;
-        request.files().release(reply.second.handle);
+        release(request, reply.second.handle);
         request.files().forget(reply.first.node, 1);
       });
 }
@@ -71,8 +83,12 @@ void do_write(fuse_req_t raw, fuse_ino_t node, const char* bytes, size_t size, o
       [&](const RequestContext& context) {
         const ByteView view = as_bytes({bytes, size});
         const auto at = static_cast<uint64_t>(offset);
-        return info->writepage != 0 ? request.files().write_back(node, at, view, context)
-                                    : request.files().write(info->fh, at, view, context);
+        if (info->writepage != 0) {
+          request.users().wrote_back(node);
+          return request.files().write_back(node, at, view, context);
+        }
+        request.users().wrote(info->fh, request.thread());
+        return request.files().write(info->fh, at, view, context);
       },
       [&](size_t count) {
         forget_older_pages(raw, node, static_cast<uint64_t>(offset), count, *info);
@@ -82,19 +98,26 @@ void do_write(fuse_req_t raw, fuse_ino_t node, const char* bytes, size_t size, o
 
 void do_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
   Request request(raw, {"flush", node}, RequestKind::publish);
-  request.answer([&](const RequestContext& context) { return request.files().flush(info->fh, context); });
+  request.answer([&](const RequestContext& context) -> Result<void> {
+    if (!request.users().is_in_use_by(info->fh, request.thread())) return {};
+    request.users().publishes(node);
+    return request.files().flush(info->fh, context);
+  });
 }
 
 // fdatasync is no cheaper: a version is published whole.
 void do_fsync(fuse_req_t raw, fuse_ino_t node, int /*data_only*/, fuse_file_info* info) {
   Request request(raw, {"fsync", node}, RequestKind::publish);
-  request.answer([&](const RequestContext& context) { return request.files().sync(info->fh, context); });
+  request.answer([&](const RequestContext& context) {
+    request.users().publishes(node);
+    return request.files().sync(info->fh, context);
+  });
 }
 
 void do_release(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
   Request request(raw, {"release", node});
   request.answer([&](const RequestContext&) -> Result<void> {
-    request.files().release(info->fh);
+    release(request, info->fh);
     return {};
   });
 }
@@ -102,9 +125,23 @@ void do_release(fuse_req_t raw, fuse_ino_t node, fuse_file_info* info) {
 void do_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t length, fuse_file_info* info) {
   Request request(raw, {"fallocate", node});
   request.answer([&](const RequestContext& context) {
+    request.users().wrote(info->fh, request.thread());
     return request.files().allocate(info->fh, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length),
                                     context);
   });
+}
+
+void do_copy_file_range(fuse_req_t raw, fuse_ino_t /*from*/, off_t from_offset, fuse_file_info* from,
+                        fuse_ino_t to_node, off_t to_offset, fuse_file_info* to, size_t length, int flags) {
+  Request request(raw, {"copy_file_range", to_node});
+  request.answer(
+      [&](const RequestContext& context) -> Result<size_t> {
+        if (flags != 0) return fail_posix(EINVAL, "copy_file_range flags {:#x}", flags);
+        request.users().wrote(to->fh, request.thread());
+        return request.files().copy(from->fh, static_cast<uint64_t>(from_offset), to->fh,
+                                    static_cast<uint64_t>(to_offset), std::min(length, kMostCopied), context);
+      },
+      [&](size_t count) { fuse_reply_write(raw, count); });
 }
 
 void do_lseek(fuse_req_t raw, fuse_ino_t node, off_t offset, int whence, fuse_file_info* info) {
@@ -127,6 +164,7 @@ void add_file_operations(fuse_lowlevel_ops& table) {
   table.fsync = do_fsync;
   table.release = do_release;
   table.fallocate = do_fallocate;
+  table.copy_file_range = do_copy_file_range;
   table.lseek = do_lseek;
 }
 

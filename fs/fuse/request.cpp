@@ -42,6 +42,8 @@ Caller Request::caller() const {
   return {context->uid, context->gid, static_cast<uint32_t>(context->pid)};
 }
 
+pid_t Request::thread() const { return fuse_req_ctx(raw_)->pid; }
+
 void Request::interrupted(fuse_req_t /*raw*/, void* self) {
   auto* request = static_cast<Request*>(self);
   if (request->followed_ == 0) request->followed_ = request->follow();

@@ -29,7 +29,9 @@ class Request {
   Request& operator=(const Request&) = delete;
 
   [[nodiscard]] FileSystem& files() const { return endpoint_.files; }
+  [[nodiscard]] HandleUsers& users() const { return endpoint_.users; }
   [[nodiscard]] Caller caller() const;
+  [[nodiscard]] pid_t thread() const;
 
   // Runs `body(context)`, which returns a Result, and then `reply(value)` (`reply()` for Result<void>), which sends
   // the answer with one of fuse_reply_*.

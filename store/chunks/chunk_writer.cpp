@@ -65,7 +65,7 @@ void ChunkWriter::encode(const ParcelPtr& parcel) {
 
 void ChunkWriter::send(const ParcelPtr& parcel) {
   // From here on, and not while it was queued: a long queue is no sign of a store that does not answer.
-  const auto context = environment_.for_operation(parcel->context);
+  const auto context = parcel->context.no_longer_than(environment_.options.operation_timeout);
   sent(parcel, contained([&]() -> Result<void> {
          if (auto wanted = context.check(); !wanted) return wanted;
          return environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), context);

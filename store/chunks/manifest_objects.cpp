@@ -41,8 +41,7 @@ Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& 
       return std::make_shared<const Manifest>(std::move(*manifest));
     }
   }
-  auto object =
-      environment.objects.get(keys::manifest(id), {.most_bytes = most_bytes}, environment.for_operation(context));
+  auto object = environment.objects.get(keys::manifest(id), {.most_bytes = most_bytes}, context);
   if (!object) return fail(object.error().in("manifest " + id.short_hex()));
   const auto room = environment.room_to_decode(claimed_message_bytes(object->view()), context);
   if (!room) return fail(room.error().in("manifest " + id.short_hex()));
@@ -58,8 +57,7 @@ Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& 
 Result<Digest> put_manifest(StoreEnvironment& environment, const Manifest& manifest, const RequestContext& context) {
   const auto encoded = encode_manifest(manifest, environment.format.chunk_size);
   if (!encoded) return fail(encoded.error().in("manifest"));
-  auto put = environment.objects.put_if_absent(keys::manifest(encoded->id), encoded->object.view(),
-                                               environment.for_operation(context));
+  auto put = environment.objects.put_if_absent(keys::manifest(encoded->id), encoded->object.view(), context);
   if (!put && put.error().code() != Errc::already_exists) {
     return fail(put.error().in("manifest " + encoded->id.short_hex()));
   }

@@ -53,7 +53,7 @@ void LoggedState::apply(const Record& record, uint64_t object_bytes) {
 
 // Keys count downwards (docs/format.md), so the first one listed is the newest record.
 Result<RecordNumber> RecordLog::newest(const RequestContext& context) const {
-  const auto page = environment_.objects.list(keys::directory(directory_), {}, 1, environment_.for_operation(context));
+  const auto page = environment_.objects.list(keys::directory(directory_), {}, 1, context);
   if (!page) return fail(page.error().in(fmt::format("list directory {:016x}", directory_)));
   if (page->objects.empty()) return fail(Errc::not_found, "directory {:016x} has no records", directory_);
   EntryId id = 0;
@@ -70,8 +70,7 @@ Result<RecordObject> RecordLog::fetch(RecordNumber number, const RequestContext&
 
 Result<RecordObject> RecordLog::fetch_within(uint64_t most_bytes, RecordNumber number,
                                              const RequestContext& context) const {
-  auto bytes = environment_.objects.get(keys::record(directory_, number), {.most_bytes = most_bytes},
-                                        environment_.for_operation(context));
+  auto bytes = environment_.objects.get(keys::record(directory_, number), {.most_bytes = most_bytes}, context);
   if (!bytes) return fail(bytes.error().in(fmt::format("record {} of directory {:016x}", number, directory_)));
   return RecordObject{number, std::move(*bytes)};
 }
@@ -188,7 +187,7 @@ Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const Dire
 
 Result<void> RecordLog::put(const EncodedRecord& encoded, const RequestContext& context) const {
   const auto put = environment_.objects.put_if_absent(keys::record(directory_, encoded.record.number),
-                                                      encoded.object.view(), environment_.for_operation(context));
+                                                      encoded.object.view(), context);
   if (put) return {};
   return fail(put.error().in(fmt::format("record {} of directory {:016x}", encoded.record.number, directory_)));
 }

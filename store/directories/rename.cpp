@@ -37,10 +37,15 @@ Result<void> check_target(const Entry& source, const EntryPtr& target, const Ren
   return {};
 }
 
+// Of what is renamed; a directory's is in its own record.
+Entry touched(Entry entry, Nanos now) {
+  if (entry.kind != Kind::directory) entry.attributes.ctime = now;
+  return entry;
+}
+
 // `source` under a name where `occupant` (live, deleted or nullptr) left its history: that goes in front.
 Entry with_history_of(const Entry& source, const EntryPtr& occupant, const Renaming& renaming) {
-  Entry entry = source;
-  if (entry.kind != Kind::directory) entry.attributes.ctime = renaming.now;
+  Entry entry = touched(source, renaming.now);
   if (!occupant || occupant->versions.empty()) return entry;
   return entry.over(*occupant, renaming.keep_versions);
 }
@@ -52,8 +57,8 @@ Result<void> swap_names(DirectoryEdit& edit, const Renaming& renaming) {
   if (one->id == other->id) return {};
   edit.take(renaming.from);
   edit.take(renaming.to);
-  edit.put(renaming.from, *other);
-  edit.put(renaming.to, *one);
+  edit.put(renaming.from, touched(*other, renaming.now));
+  edit.put(renaming.to, touched(*one, renaming.now));
   edit.touch(renaming.now);
   return {};
 }
@@ -84,8 +89,8 @@ Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, co
   Move move{.directory = origin, .name = renaming.from, .replacement = nullptr};
   if (renaming.mode == RenameMode::exchange) {
     if (!target) return fail_posix(ENOENT, "no entry '{}'", renaming.to);
-    move.replacement = target;
-    Entry entry = source;
+    move.replacement = std::make_shared<const Entry>(touched(*target, renaming.now));
+    Entry entry = touched(source, renaming.now);
     entry.move = std::move(move);
     edit.put(renaming.to, std::move(entry));
   } else {

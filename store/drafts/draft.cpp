@@ -34,6 +34,16 @@ Result<std::unique_ptr<Draft>> Draft::open_empty(StoreEnvironment& environment, 
   return draft;
 }
 
+Result<std::unique_ptr<Draft>> Draft::open_blank(StoreEnvironment& environment, ChunkReader& reader,
+                                                 ChunkWriter& writer, std::shared_ptr<FileReader> source) {
+  auto staging = environment.staging.create();
+  if (!staging) return fail(std::move(staging).error());
+  std::unique_ptr<Draft> draft(
+      new Draft(environment, reader, writer, std::move(*staging), std::move(source), DraftLayout()));
+  draft->changed(0, 0);
+  return draft;
+}
+
 Draft::Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
              std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, DraftLayout layout)
     : environment_(environment),
@@ -69,6 +79,18 @@ Result<void> Draft::truncate(uint64_t size_bytes) {
 Result<void> Draft::punch(uint64_t offset, uint64_t length) {
   if (auto fits = check_range(offset, length); !fits) return fits;
   bytes_.punch(offset, length);
+  stream_.cut(offset);
+  changed(offset, offset + length);
+  return {};
+}
+
+Result<void> Draft::restore(uint64_t offset, uint64_t length) {
+  const uint64_t there = bytes_.base() ? bytes_.base()->size_bytes() : 0;
+  if (offset > there || length > there - offset) {
+    return fail(Errc::invalid_argument, "{} bytes at {} of a version that has {}", length, offset, there);
+  }
+  if (length == 0) return {};
+  bytes_.restore(offset, length);
   stream_.cut(offset);
   changed(offset, offset + length);
   return {};

@@ -36,6 +36,9 @@ class Draft {
   // Of no bytes, and dirty: what a truncate makes of any file, without asking for what was in it.
   static Result<std::unique_ptr<Draft>> open_empty(StoreEnvironment& environment, ChunkReader& reader,
                                                    ChunkWriter& writer);
+  // Of no bytes either, and dirty; restore() gives it those of `source`.
+  static Result<std::unique_ptr<Draft>> open_blank(StoreEnvironment& environment, ChunkReader& reader,
+                                                   ChunkWriter& writer, std::shared_ptr<FileReader> source);
   // Cancels what is being sent and waits for its end. Unsealed writes are gone, unless they were kept.
   ~Draft() = default;
   Draft(const Draft&) = delete;
@@ -47,6 +50,9 @@ class Draft {
   Result<void> truncate(uint64_t size_bytes);
   // Zeros in place of what was there, reported as a hole (FALLOC_FL_PUNCH_HOLE / ZERO_RANGE). Does not change the size.
   Result<void> punch(uint64_t offset, uint64_t length);
+  // The bytes of the base in place of what was there, for nothing; extends the file. Failures: invalid_argument: the
+  // base ends before.
+  Result<void> restore(uint64_t offset, uint64_t length);
   // Reserves local disk for a write to come, extending the file unless `keep_size`.
   Result<void> allocate(uint64_t offset, uint64_t length, bool keep_size);
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset) const { return bytes_.seek_data(offset); }
@@ -56,6 +62,8 @@ class Draft {
   // An upper bound of what SEEK_DATA finds: st_blocks.
   [[nodiscard]] uint64_t data_bytes() const { return bytes_.data_bytes(); }
   [[nodiscard]] const DraftBytes& bytes() const { return bytes_; }
+  // There are no bytes but zeros.
+  [[nodiscard]] bool is_blank() const { return bytes_.is_blank(); }
   // Of its staging file: a fork has a higher one.
   [[nodiscard]] uint64_t number() const { return bytes_.staging().number(); }
   // Changed since it was opened or last sealed.

@@ -82,7 +82,21 @@ void DraftBytes::punch(uint64_t offset, uint64_t length) {
     layout_.punch(offset, length);
     journal_.punched(offset, length);
   }
-  // As with truncate, but a disk that cannot punch holes may leave the bytes where they are.
+  drop_staged(offset, length);
+}
+
+void DraftBytes::restore(uint64_t offset, uint64_t length) {
+  const WriterLock disk(disk_);
+  {
+    const MutexLock lock(mutex_);
+    layout_.restore(offset, length);
+    journal_.restored(offset, length);
+  }
+  drop_staged(offset, length);
+}
+
+// As with truncate, but a disk that cannot punch holes may leave the bytes where they are.
+void DraftBytes::drop_staged(uint64_t offset, uint64_t length) {
   ::fallocate(staging_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
               static_cast<off_t>(length));
 }
@@ -134,6 +148,11 @@ uint64_t DraftBytes::size_bytes() const {
 uint64_t DraftBytes::staged_prefix() const {
   const MutexLock lock(mutex_);
   return layout_.staged_prefix();
+}
+
+bool DraftBytes::is_blank() const {
+  const MutexLock lock(mutex_);
+  return layout_.is_all(DraftLayout::Source::zeros, 0, layout_.size_bytes());
 }
 
 uint64_t DraftBytes::data_bytes() const {

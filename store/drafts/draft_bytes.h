@@ -26,6 +26,7 @@ class DraftBytes {
   // True if the size changed.
   bool truncate(uint64_t size_bytes);
   void punch(uint64_t offset, uint64_t length);
+  void restore(uint64_t offset, uint64_t length);
   // Disk for a write to come; where the disk cannot promise that, nothing.
   Result<void> reserve(uint64_t offset, uint64_t length);
 
@@ -38,6 +39,7 @@ class DraftBytes {
   [[nodiscard]] DraftLayout layout() const;
   [[nodiscard]] uint64_t size_bytes() const;
   [[nodiscard]] uint64_t staged_prefix() const;
+  [[nodiscard]] bool is_blank() const;
   // How many bytes are no holes, at most: what is staged over the base's data counts twice.
   [[nodiscard]] uint64_t data_bytes() const;
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset) const;
@@ -49,6 +51,7 @@ class DraftBytes {
   [[nodiscard]] const StagingFile& staging() const { return *staging_; }
 
  private:
+  void drop_staged(uint64_t offset, uint64_t length);
   Result<void> read_piece(const DraftLayout::Piece& piece, MutableByteView out, const RequestContext& context) const;
 
   const std::unique_ptr<StagingFile> staging_;

@@ -16,6 +16,10 @@ void DraftJournal::punched(uint64_t offset, uint64_t length) {
 
 void DraftJournal::truncated(uint64_t size_bytes) { add({static_cast<uint64_t>(Kind::truncate), 0, size_bytes}); }
 
+void DraftJournal::restored(uint64_t offset, uint64_t length) {
+  add({static_cast<uint64_t>(Kind::restore), offset, offset + length});
+}
+
 void DraftJournal::restart() { records_ = 0; }
 
 void DraftJournal::add(const Record& record) {
@@ -34,6 +38,7 @@ void DraftJournal::replay(std::string_view log, DraftLayout& layout) {
     if (record.kind == static_cast<uint64_t>(Kind::write)) layout.write(record.begin, length);
     if (record.kind == static_cast<uint64_t>(Kind::punch)) layout.punch(record.begin, length);
     if (record.kind == static_cast<uint64_t>(Kind::truncate)) layout.truncate(record.end);
+    if (record.kind == static_cast<uint64_t>(Kind::restore)) layout.restore(record.begin, length);
   }
 }
 

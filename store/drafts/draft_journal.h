@@ -19,6 +19,7 @@ class DraftJournal {
   void wrote(uint64_t offset, uint64_t length);
   void punched(uint64_t offset, uint64_t length);
   void truncated(uint64_t size_bytes);
+  void restored(uint64_t offset, uint64_t length);
   // The staging file has been noted anew, with the layout as it is now.
   void restart();
 
@@ -26,7 +27,7 @@ class DraftJournal {
   static void replay(std::string_view log, DraftLayout& layout);
 
  private:
-  enum class Kind : uint64_t { write = 1, punch = 2, truncate = 3 };
+  enum class Kind : uint64_t { write = 1, punch = 2, truncate = 3, restore = 4 };
   struct Record {
     uint64_t kind = 0;
     uint64_t begin = 0;

@@ -28,6 +28,21 @@ void DraftLayout::punch(uint64_t offset, uint64_t length) {
   if (offset < end) assign(offset, end, false);
 }
 
+// What lies between the bytes that the base had so far and these becomes a zero made on purpose: it must not be the
+// base's from now on.
+void DraftLayout::restore(uint64_t offset, uint64_t length) {
+  if (length == 0) return;
+  const uint64_t end = offset + length;
+  size_ = std::max(size_, end);
+  for (uint64_t at = base_limit_; at < offset;) {
+    const Piece piece = piece_at(at);
+    if (piece.source == Source::zeros) assign(at, std::min(piece.end(), offset), false);
+    at = piece.end();
+  }
+  base_limit_ = std::max(base_limit_, end);
+  erase(offset, end);
+}
+
 DraftLayout::Piece DraftLayout::piece_at(uint64_t offset) const {
   const auto extent = extent_after(offset);
   if (extent != extents_.end() && extent->first <= offset) {

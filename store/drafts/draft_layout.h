@@ -39,6 +39,8 @@ class DraftLayout {
   void truncate(uint64_t size_bytes);
   // Within the size; what lies past it is ignored.
   void punch(uint64_t offset, uint64_t length);
+  // The base's bytes again, or for the first time; within its size. What was there is gone.
+  void restore(uint64_t offset, uint64_t length);
 
   [[nodiscard]] uint64_t size_bytes() const { return size_; }
   [[nodiscard]] uint64_t base_limit() const { return base_limit_; }

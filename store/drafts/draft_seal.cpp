@@ -19,7 +19,25 @@ DraftSeal::DraftSeal(const Parts& parts, const RequestContext& context)
     : parts_(parts), context_(context.with_cause(Cause::write_back)), layout_(parts.bytes.layout()) {}
 
 Result<StoredContent> DraftSeal::run() {
+  if (is_base()) return content_of_base();
   return layout_.size_bytes() <= kMaxInlineBytes ? seal_inline() : seal_chunks();
+}
+
+// Nothing but the bytes of the base, and all of them: a copy of a whole version, say.
+bool DraftSeal::is_base() const {
+  const uint64_t size = layout_.size_bytes();
+  return parts_.bytes.base() != nullptr && parts_.bytes.base()->size_bytes() == size &&
+         layout_.is_all(DraftLayout::Source::base, 0, size);
+}
+
+// That is in the store, chunk list and all, and none of it need be looked at.
+StoredContent DraftSeal::content_of_base() const {
+  const FileReader& base = *parts_.bytes.base();
+  StoredContent sealed = static_cast<const StoredContent&>(*base.version());
+  sealed.chunks_new = 0;
+  sealed.chunks_shared = static_cast<uint32_t>(base.manifest().chunks().size());
+  sealed.stored_bytes = 0;
+  return sealed;
 }
 
 Result<StoredContent> DraftSeal::seal_inline() {

@@ -39,6 +39,8 @@ class DraftSeal {
     bool tried = false;  // this sealing has stored it, or tried to
   };
 
+  [[nodiscard]] bool is_base() const;
+  [[nodiscard]] StoredContent content_of_base() const;
   Result<StoredContent> seal_inline();
   Result<StoredContent> seal_chunks();
   Result<size_t> read(uint64_t offset, MutableByteView out) const;

@@ -13,6 +13,9 @@ Result<KeptDraft> described(KeptStagingFile file, uint32_t chunk_size) {
   auto description = parse_draft(file.description, chunk_size);
   if (!description) return fail(std::move(description).error());
   if (!file.is_kept) DraftJournal::replay(file.log, description->layout);
+  if (description->layout.base_limit() > (description->base ? description->base->size_bytes : 0)) {
+    return fail(Errc::corrupt, "its log speaks of more bytes than the version under it has");
+  }
   return KeptDraft{file.number, file.is_kept, std::move(*description), std::move(file.file)};
 }
 

@@ -43,7 +43,8 @@ void TestHost::start() {
   environment_->environment().options.commit_async = options_.commit_async;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
   writer_ = std::make_unique<ChunkWriter>(environment_->environment());
-  auto opened = StoreFileSystem::open(environment_->environment(), *reader_, *writer_, test_context());
+  auto opened =
+      StoreFileSystem::open(environment_->environment(), *reader_, *writer_, test_context(), options_.publish_open);
   ASSERT_TRUE(opened) << opened.error().to_string();
   files_ = std::move(*opened);
 }

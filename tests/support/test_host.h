@@ -19,6 +19,7 @@ struct TestHostOptions {
   bool commit_async = false;
   const Clock* clock = nullptr;  // as TestEnvironmentOptions has them
   std::optional<uint64_t> random_seed{};
+  PublishOpenRules publish_open{};
 };
 
 // A FileSystem with everything it needs, over a store that others may share.

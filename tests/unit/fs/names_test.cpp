@@ -189,6 +189,42 @@ TEST_F(Names, a_change_of_names_dates_the_directory) {
   EXPECT_TRUE(changes_date([&] { EXPECT_TRUE(host.rmdir("d/sub")); }));
 }
 
+TEST_F(Names, whatever_is_renamed_has_a_new_ctime_and_its_old_mtime) {
+  for (const char* directory : {"d", "e", "above", "above/e"}) ASSERT_TRUE(host.mkdir(directory));
+  write("f", "x");
+  write("above/g", "y");
+  const auto dates = [&](const std::string& from, const std::string& to, RenameMode mode = RenameMode::replace) {
+    const NodeAttributes before = stat(from);
+    host.clock().advance(std::chrono::seconds(1));
+    EXPECT_TRUE(host.rename(from, to, mode)) << from << " to " << to;
+    const NodeAttributes after = stat(to);
+    EXPECT_EQ(after.mtime, before.mtime) << to;
+    EXPECT_TRUE(mode != RenameMode::exchange || stat(from).ctime == after.ctime) << from;
+    return after.ctime > before.ctime;
+  };
+  EXPECT_TRUE(dates("d", "d2"));
+  EXPECT_TRUE(dates("d2", "above/d3"));
+  EXPECT_TRUE(dates("above/d3", "above/e"));
+  EXPECT_TRUE(dates("above/e", "e", RenameMode::exchange));
+  EXPECT_TRUE(dates("f", "f2"));
+  EXPECT_TRUE(dates("f2", "above/f3"));
+  EXPECT_TRUE(dates("above/f3", "above/g", RenameMode::exchange));
+  write("h", "z");
+  EXPECT_TRUE(dates("h", "above/g", RenameMode::exchange));
+  EXPECT_TRUE(dates("e", "h", RenameMode::exchange));
+}
+
+TEST_F(Names, other_hosts_see_the_ctime_of_a_renamed_directory) {
+  ASSERT_TRUE(host.mkdir("d"));
+  host.clock().advance(std::chrono::seconds(1));
+  ASSERT_TRUE(host.rename("d", "e"));
+  const Nanos renamed = stat("e").ctime;
+  host.restart();
+  EXPECT_EQ(stat("e").ctime, renamed);
+  TestHost other{store.objects(), {.host = "host-b"}};
+  EXPECT_EQ(other.stat("e")->attributes.ctime, renamed);
+}
+
 TEST_F(Names, rewriting_a_file_does_not_date_its_directory) {
   ASSERT_TRUE(host.mkdir("d"));
   write("d/f", "x");

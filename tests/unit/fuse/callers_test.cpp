@@ -7,6 +7,8 @@
 
 #include <csignal>
 
+#include "base/thread.h"
+
 namespace cairn {
 namespace {
 
@@ -77,6 +79,19 @@ TEST(Callers, a_process_that_ended_by_itself_is_exiting_until_it_is_reaped) {
 TEST(Callers, nobody_is_seen_under_a_number_that_is_free_or_unknown) {
   EXPECT_EQ(Callers("/proc").look_at(0), CallerState::unseen);
   EXPECT_EQ(Callers("/nowhere").look_at(::getpid()), CallerState::unseen);
+}
+
+TEST(Callers, a_thread_is_one_of_its_process_and_who_is_gone_of_none) {
+  pid_t thread = 0;
+  std::optional<pid_t> process;
+  Thread("other", [&](const std::stop_token&) {
+    thread = ::gettid();
+    process = Callers("/proc").process_of(thread);
+  }).join();
+  EXPECT_NE(thread, ::getpid());
+  EXPECT_EQ(process, ::getpid());
+  EXPECT_EQ(Callers("/proc").process_of(0), std::nullopt);
+  EXPECT_EQ(Callers("/nowhere").process_of(::getpid()), std::nullopt);
 }
 
 }  // namespace

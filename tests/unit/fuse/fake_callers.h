@@ -21,6 +21,7 @@ class FakeCallers {
     long system_call = 0;  // -1: in a page fault
     bool exiting = false;
     int exit_code = 0;
+    uint32_t process = 0;  // 0: the thread is its first one
   };
 
   [[nodiscard]] std::string path() const { return directory_.path(); }
@@ -30,7 +31,8 @@ class FakeCallers {
     std::filesystem::create_directory(home);
     std::ofstream(home / "stat") << stat_of(thread, seen);
     std::ofstream(home / "syscall") << seen.system_call << " 0x3 0x7ffd\n";
-    std::ofstream(home / "status.new") << "Name:\tpython3\nState:\tS (sleeping)\nSigQ:\t0/96365\n"
+    std::ofstream(home / "status.new") << "Name:\tpython3\nState:\tS (sleeping)\nTgid:\t"
+                                       << (seen.process != 0 ? seen.process : thread) << "\nSigQ:\t0/96365\n"
                                        << "SigPnd:\t" << mask(0) << "\nShdPnd:\t" << mask(seen.pending) << "\nSigBlk:\t"
                                        << mask(seen.blocked) << "\nSigIgn:\t" << mask(0) << "\nSigCgt:\t"
                                        << mask(seen.handled) << "\n";

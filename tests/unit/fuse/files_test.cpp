@@ -125,6 +125,18 @@ TEST_F(FuseFilesTest, close_and_fsync_publish_and_have_the_longer_deadline) {
   EXPECT_EQ(kernel.call(FUSE_RELEASE, 7, packed(fuse_release_in{55, 0, 0, 0})).error, 0);
 }
 
+TEST_F(FuseFilesTest, a_copy_within_the_mount_is_passed_on) {
+  EXPECT_CALL(files, copy(55, 4096, 56, 0, 1000, _)).WillOnce(Return(size_t{700}));
+  EXPECT_CALL(files, copy(55, 0, 56, 0, 0x7ffff000, _)).WillOnce(Return(fail_posix(EBADF, "appends only")));
+  const auto copy = [&](uint64_t from_offset, uint64_t length, uint64_t flags) {
+    return kernel.call(FUSE_COPY_FILE_RANGE, 7,
+                       packed(fuse_copy_file_range_in{55, from_offset, 8, 56, 0, length, flags}));
+  };
+  EXPECT_EQ(copy(4096, 1000, 0).as<fuse_write_out>().size, 700U);
+  EXPECT_EQ(copy(0, uint64_t{1} << 40, 0).error, EBADF);
+  EXPECT_EQ(copy(0, 1000, 1).error, EINVAL);
+}
+
 TEST_F(FuseFilesTest, fallocate_and_seek_are_passed_on) {
   EXPECT_CALL(files, allocate(55, FALLOC_FL_KEEP_SIZE, 10, 20, _)).WillOnce(Return(Result<void>{}));
   EXPECT_CALL(files, seek(55, 5, SEEK_HOLE, _)).WillOnce(Return(uint64_t{4096}));

@@ -39,6 +39,7 @@ class MockFileSystem : public FileSystem, public FileSystemControl {
   MOCK_METHOD(Result<size_t>, write, (HandleId, uint64_t, ByteView, Context), (override));
   MOCK_METHOD(Result<size_t>, write_back, (NodeId, uint64_t, ByteView, Context), (override));
   MOCK_METHOD(Result<void>, allocate, (HandleId, int, uint64_t, uint64_t, Context), (override));
+  MOCK_METHOD(Result<size_t>, copy, (HandleId, uint64_t, HandleId, uint64_t, uint64_t, Context), (override));
   MOCK_METHOD(Result<uint64_t>, seek, (HandleId, uint64_t, int, Context), (override));
   MOCK_METHOD(Result<void>, flush, (HandleId, Context), (override));
   MOCK_METHOD(Result<void>, sync, (HandleId, Context), (override));

@@ -43,6 +43,17 @@ TEST(DraftLayoutTest, what_was_cut_off_does_not_come_back_from_the_base) {
   EXPECT_TRUE(layout.is_all(Source::zeros, 40, 100));
 }
 
+TEST(DraftLayoutTest, what_is_restored_is_the_bases_and_nothing_else_of_it_shows) {
+  DraftLayout layout;
+  layout.restore(40, 20);
+  EXPECT_TRUE(layout.is_all(Source::zeros, 0, 40));
+  EXPECT_TRUE(layout.is_all(Source::base, 40, 60));
+  layout.write(45, 5);
+  layout.restore(30, 20);
+  EXPECT_TRUE(layout.is_all(Source::base, 30, 60));
+  EXPECT_EQ(layout.staged_bytes(), 0U);
+}
+
 TEST(DraftLayoutTest, sequential_writes_are_one_extent) {
   DraftLayout layout;
   for (uint64_t at = 0; at < 100; at += 10) layout.write(at, 10);
@@ -65,6 +76,10 @@ class ReferenceLayout {
     if (offset + length > bytes_.size()) bytes_.resize(offset + length, Source::zeros);
     fill(offset, offset + length, Source::staged);
   }
+  void restore(size_t offset, size_t length) {
+    if (offset + length > bytes_.size()) bytes_.resize(offset + length, Source::zeros);
+    fill(offset, offset + length, Source::base);
+  }
   void truncate(size_t size) { bytes_.resize(size, Source::zeros); }
   void punch(size_t offset, size_t length) { fill(offset, std::min(offset + length, bytes_.size()), Source::zeros); }
   [[nodiscard]] const std::vector<Source>& bytes() const { return bytes_; }
@@ -85,13 +100,17 @@ TEST(DraftLayoutTest, any_sequence_of_changes_gives_what_a_plain_array_gives) {
     for (int i = 0; i < steps; ++i) {
       const auto offset = *rc::gen::inRange<size_t>(0, 250);
       const auto length = *rc::gen::inRange<size_t>(1, 60);
-      const auto kind = *rc::gen::inRange(0, 4);
+      const auto kind = *rc::gen::inRange(0, 5);
       if (kind <= 1) {
         layout.write(offset, length);
         reference.write(offset, length);
       } else if (kind == 2) {
         layout.punch(offset, length);
         reference.punch(offset, length);
+      } else if (kind == 3) {
+        if (offset + length > base) continue;  // there is no more of it
+        layout.restore(offset, length);
+        reference.restore(offset, length);
       } else {
         layout.truncate(offset);
         reference.truncate(offset);

@@ -134,6 +134,39 @@ TEST(DraftDescriptionTest, a_million_extents_come_back_as_they_were) {
   EXPECT_EQ(read->layout.staged_bytes(), 999999U);
 }
 
+// Of a process that has died: only what it logged is left.
+class LogOnly final : public StagingFile {
+ public:
+  [[nodiscard]] int fd() const override { return -1; }
+  [[nodiscard]] uint64_t number() const override { return 1; }
+  Result<void> note(std::string_view) override { return {}; }
+  Result<void> log(uint64_t position, ByteView record) override {
+    text.resize(std::max<size_t>(text.size(), position + record.size()));
+    std::memcpy(text.data() + position, record.data(), record.size());
+    return {};
+  }
+  Result<void> keep(std::string_view) override { return {}; }
+  Result<void> keep_briefly(std::string_view) override { return {}; }
+  void release() override {}
+
+  std::string text;
+};
+
+TEST(DraftJournalTest, what_came_from_the_version_below_is_known_after_a_crash) {
+  LogOnly left;
+  DraftJournal journal(left);
+  journal.restored(0, 2 * kChunk);
+  journal.wrote(10, 100);
+  journal.wrote(110, 100);
+  DraftLayout expected;
+  expected.restore(0, 2 * kChunk);
+  expected.write(10, 200);
+  DraftLayout layout;
+  DraftJournal::replay(left.text, layout);
+  EXPECT_EQ(layout.extents(), expected.extents());
+  EXPECT_EQ(layout.base_limit(), expected.base_limit());
+}
+
 TEST_F(DraftRecoveryTest, a_fork_and_what_it_was_forked_from_change_apart) {
   auto draft = host_->draft_over(put_file(store_, random_bytes(3 * kChunk, 1).view()));
   ASSERT_TRUE(draft->write(10, random_bytes(2 * kChunk, 2).view()));

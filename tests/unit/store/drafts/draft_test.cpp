@@ -39,6 +39,44 @@ TEST_F(DraftTest, a_small_file_is_sealed_inline_and_sends_nothing) {
   EXPECT_EQ(puts(), 0U);
 }
 
+TEST_F(DraftTest, a_copy_of_a_whole_version_names_what_is_stored_and_asks_for_nothing) {
+  for (const size_t size : {size_t{20} * kChunk, size_t{3} * kChunk + 17, size_t{100}}) {
+    const Buffer bytes = random_bytes(size, 1);
+    const auto source = open_file(put_file(store_, bytes.view()));
+    remote_.reset_counts();
+    const auto draft = Draft::open_blank(host_.environment(), reader_, writer_, source).value();
+    EXPECT_TRUE(draft->is_blank());
+    ASSERT_TRUE(draft->restore(0, size / 2));
+    ASSERT_TRUE(draft->restore(size / 2, size - size / 2));
+    const StoredContent sealed = seal(*draft);
+    EXPECT_EQ(remote_.count(), 0U);
+    EXPECT_EQ(sealed.chunks_new, 0U);
+    EXPECT_EQ(sealed.stored_bytes, 0U);
+    EXPECT_EQ(sealed.content, source->version()->content);
+    EXPECT_EQ(published(sealed), to_vector(bytes.view()));
+  }
+}
+
+TEST_F(DraftTest, a_copy_that_goes_its_own_way_sends_what_is_its_own) {
+  const Buffer bytes = random_bytes(8 * kChunk, 1);
+  const auto draft =
+      Draft::open_blank(host_.environment(), reader_, writer_, open_file(put_file(store_, bytes.view()))).value();
+  ASSERT_TRUE(draft->restore(0, bytes.size()));
+  ASSERT_TRUE(draft->write(3 * kChunk, random_bytes(10, 2).view()));
+  const auto expected = read_all(*draft);
+  const StoredContent sealed = seal(*draft);
+  EXPECT_EQ(sealed.chunks_new, 1U);
+  EXPECT_EQ(sealed.chunks_shared, 7U);
+  EXPECT_EQ(published(sealed), expected);
+}
+
+TEST_F(DraftTest, no_more_is_restored_than_the_base_has) {
+  const auto draft = draft_over(random_bytes(100, 1).view());
+  EXPECT_EQ(draft->restore(50, 51).error().code(), Errc::invalid_argument);
+  EXPECT_EQ(new_draft()->restore(0, 1).error().code(), Errc::invalid_argument);
+  EXPECT_FALSE(draft->dirty());
+}
+
 TEST_F(DraftTest, an_empty_file_is_an_empty_inline_content) {
   const StoredContent sealed = seal(*new_draft());
   EXPECT_EQ(std::get<SharedBuffer>(sealed.content)->size(), 0U);
