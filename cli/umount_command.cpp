@@ -91,10 +91,14 @@ int report_end(const Json& said, const std::string& mountpoint, const Streams& s
 }
 
 // Nobody listens at the control socket: the daemon has died, or it was started with another runtime directory.
-Result<int> unmount_unattended(const MountPoint& mount, const Streams& streams) {
+Result<int> unmount_unattended(const UmountOptions& options, const MountPoint& mount, const Streams& streams) {
+  if (options.force) abort_connection(mount);
   const bool dead = probe_mount(mount.path, kProbeTimeout) != MountHealth::answers;
+  const bool lazy = dead || options.force || options.lazy;
+  const bool is_gone = options.force && !mount_at(cairnfs_mounts(streams.host), mount.path);  // by the abort
   const Result<void> unmounted =
-      unmount(mount.path, dead ? UnmountMode::lazy : UnmountMode::orderly, streams.host.superuser);
+      is_gone ? Result<void>()
+              : unmount(mount.path, lazy ? UnmountMode::lazy : UnmountMode::orderly, streams.host.superuser);
   if (!unmounted) return fail(explain_busy(unmounted.error(), mount.path));
   streams.out << mount.path
               << (dead ? ": unmounted; its daemon was gone already\n"
@@ -112,8 +116,9 @@ Result<int> force(const UmountOptions& options, const MountPoint& mount, const C
   } else {
     abort_connection(mount);
     daemon.signal(SIGKILL);
-    if (!daemon.wait(kKillTimeout)) return fail(Errc::io, "{}: its daemon cannot be killed", mount.path);
-    streams.out << mount.path << ": its daemon was killed; what it had not published is kept for the next mount\n";
+    const bool ended = daemon.wait(kKillTimeout);
+    streams.out << mount.path << ": its daemon was killed" << (ended ? "" : ", and ends once its store's disk answers")
+                << "; what it had not published is kept for the next mount\n";
   }
   if (!mount_at(cairnfs_mounts(streams.host), mount.path)) return 0;
   const Result<void> unmounted = unmount(mount.path, UnmountMode::lazy, streams.host.superuser);
@@ -137,7 +142,7 @@ Result<int> umount(const UmountOptions& options, const Streams& streams) {
   if (!mount) return fail(mount.error());
   Result<ControlCall> end = ControlCall::send(control_socket_path(streams.host, mount->path), {{"op", "await_end"}});
   if (!end && end.error().code() == Errc::permission_denied) return fail(explain_silence(end.error(), mount->path));
-  if (!end) return unmount_unattended(*mount, streams);
+  if (!end) return unmount_unattended(options, *mount, streams);
   if (options.force) return force(options, *mount, *end, streams);
   // A daemon that ends before it has taken the request would leave us without its last words.
   const Result<void> taken = options.lazy ? Result<void>() : end->wait_until_taken(kAnswerTimeout);

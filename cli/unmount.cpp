@@ -3,6 +3,7 @@
 #include <spawn.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +37,10 @@ Result<void> unmount_by_helper(const std::string& mountpoint, UnmountMode mode) 
 MountHealth probe_mount(const std::string& mountpoint, std::chrono::nanoseconds timeout) {
   const std::function<int()> look = [mountpoint] {
     struct stat info {};
-    return ::stat(mountpoint.c_str(), &info) == 0 ? 0 : errno;
+    struct statvfs room {};
+    if (::stat(mountpoint.c_str(), &info) != 0) return errno;
+    // The kernel may have answered from its memory; this it always asks for.
+    return ::statvfs(mountpoint.c_str(), &room) == 0 ? 0 : errno;
   };
   const std::optional<int> answer = call_detached("probe", look, timeout);
   if (!answer) return MountHealth::silent;
@@ -55,7 +59,10 @@ Result<void> unmount(const std::string& mountpoint, UnmountMode mode, bool super
 
 void abort_connection(const MountPoint& mount) {
   const std::string minor = mount.device.substr(mount.device.find(':') + 1);
-  std::ofstream("/sys/fs/fuse/connections/" + minor + "/abort") << "1";
+  std::ofstream file("/sys/fs/fuse/connections/" + minor + "/abort");
+  file << "1" << std::flush;
+  // Not mounted everywhere. Root has another way, which also unmounts what nobody uses.
+  if (!file) (void)::umount2(mount.path.c_str(), UMOUNT_NOFOLLOW | MNT_FORCE);
 }
 
 }  // namespace cairn

@@ -38,7 +38,8 @@ Result<std::unique_ptr<RemoteStack>> open_remote(const std::string& url, const S
       url, {.read_only = read_only, .operations = operations, .timeout = settings.mount_timeout, .notice = notice});
   if (!bare) return fail(bare.error());
   RemoteStack::Options options;
-  options.limits = {.operations = operations, .background_operations = std::max(operations * 3 / 4, 1U)};
+  options.limits = {
+      .operations = operations, .background_operations = std::max(operations * 3 / 4, 1U), .timeout = settings.timeout};
   if (is_endpoint(url)) options.hedge = HedgePolicy{};
   return std::make_unique<RemoteStack>(std::move(*bare), options, system_clock(), kernel_random());
 }

@@ -81,33 +81,33 @@ void LimitedObjectStore::leave(uint64_t request, Cause cause, const Error* error
 }
 
 template <class Call>
-auto LimitedObjectStore::in_turn(const RequestContext& context, Call call) -> decltype(call()) {
+auto LimitedObjectStore::in_turn(const RequestContext& context, Call call) -> decltype(call(context)) {
   const auto entered = enter(context);
   if (!entered) return fail(entered.error());
-  auto result = call();
+  auto result = call(context.no_longer_than(limits_.timeout));
   leave(*entered, context.cause, result ? nullptr : &result.error());
   return result;
 }
 
 Result<Buffer> LimitedObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
-  return in_turn(context, [&] { return inner_.get(key, range, context); });
+  return in_turn(context, [&](const RequestContext& sent) { return inner_.get(key, range, sent); });
 }
 
 Result<void> LimitedObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
-  return in_turn(context, [&] { return inner_.put_if_absent(key, bytes, context); });
+  return in_turn(context, [&](const RequestContext& sent) { return inner_.put_if_absent(key, bytes, sent); });
 }
 
 Result<ObjectInfo> LimitedObjectStore::head(const std::string& key, const RequestContext& context) {
-  return in_turn(context, [&] { return inner_.head(key, context); });
+  return in_turn(context, [&](const RequestContext& sent) { return inner_.head(key, sent); });
 }
 
 Result<ListPage> LimitedObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
                                           const RequestContext& context) {
-  return in_turn(context, [&] { return inner_.list(prefix, start_after, limit, context); });
+  return in_turn(context, [&](const RequestContext& sent) { return inner_.list(prefix, start_after, limit, sent); });
 }
 
 Result<void> LimitedObjectStore::remove(const std::vector<std::string>& keys, const RequestContext& context) {
-  return in_turn(context, [&] { return inner_.remove(keys, context); });
+  return in_turn(context, [&](const RequestContext& sent) { return inner_.remove(keys, sent); });
 }
 
 }  // namespace cairn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <set>
 
@@ -16,6 +17,8 @@ struct ObjectStoreLimits {
   // Of these at most so many prefetches and maintenance, and in a narrower window in proportion: demand always finds
   // room.
   size_t background_operations = 24;
+  // What an operation may take once its turn has come, however long its caller has.
+  std::chrono::nanoseconds timeout{std::chrono::hours(1)};
 };
 
 // Operations past the limit wait their turn: demand and write-back, alternately, before prefetch before maintenance,
@@ -53,7 +56,7 @@ class LimitedObjectStore final : public ObjectStore {
 
   // Runs `call` once it is admitted.
   template <class Call>
-  auto in_turn(const RequestContext& context, Call call) -> decltype(call());
+  auto in_turn(const RequestContext& context, Call call) -> decltype(call(context));
   Ticket draw_ticket(Cause cause) CAIRN_REQUIRES(mutex_);
   // The window's number of the request.
   Result<uint64_t> enter(const RequestContext& context);

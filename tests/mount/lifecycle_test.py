@@ -142,6 +142,20 @@ def test_a_dead_daemons_mount_can_be_mounted_over_after_umount(bench):
     assert (mount.path / "x").read_text() == "x"
 
 
+@pytest.mark.parametrize("flags", [[], ["--force"]])
+def test_a_dead_daemons_mount_goes_though_files_are_open_and_the_kernel_remembers_it(bench, flags):
+    mount = bench.mount("mnt", "--revalidate", "10m")
+    file = os.open(mount.path / "open", os.O_CREAT | os.O_WRONLY)
+    pid = mount.pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_running(pid))
+    mount.pid = None
+    assert "gone already" in cairnfs("umount", *flags, mount.path).stdout
+    assert not os.path.ismount(mount.path)
+    with pytest.raises(OSError, match="not connected"):
+        os.close(file)
+
+
 def test_prefetch_makes_the_store_unnecessary(bench, store_directory):
     mount = bench.mount()
     (mount.path / "d").mkdir()

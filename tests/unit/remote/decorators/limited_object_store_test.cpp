@@ -57,6 +57,16 @@ TEST_F(Limited, only_so_many_operations_are_under_way) {
   EXPECT_EQ(store.waiting(), 0);
 }
 
+TEST_F(Limited, an_operation_that_was_sent_ends_in_time_however_patient_its_caller_is) {
+  LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1, .timeout = {}});
+  const auto gate = below_.block(ObjectOperation::put_if_absent, "silent");
+  const auto put = store.put_if_absent("silent", {}, RequestContext::within(std::chrono::hours(1)));
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code(), Errc::deadline_exceeded);
+  EXPECT_TRUE(gate->wait_for_arrivals(1));
+  gate->open();
+}
+
 TEST_F(Limited, demand_goes_before_prefetch_that_came_earlier) {
   LimitedObjectStore& store = make_store({.operations = 1, .background_operations = 1});
   const auto running = begin(store, "running", Cause::demand);
