@@ -60,6 +60,7 @@ class MockFileSystem : public FileSystem, public FileSystemControl {
   MOCK_METHOD(Result<void>, shut_down, (Context), (override));
   MOCK_METHOD(FileSystemStats, stats, (), (const, override));
   MOCK_METHOD(std::vector<UnpublishedFile>, unpublished, (), (const, override));
+  MOCK_METHOD(Result<void>, sync_all, (const RequestContext&), (override));
   MOCK_METHOD(Result<void>, publish_kept, (uint64_t, const RequestContext&), (override));
   MOCK_METHOD(Result<void>, discard_kept, (uint64_t), (override));
   MOCK_METHOD(Result<void>, export_kept, (uint64_t, const std::string&, const RequestContext&), (override));
