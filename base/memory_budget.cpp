@@ -8,6 +8,16 @@
 
 namespace cairn {
 
+namespace {
+
+thread_local unsigned t_ahead = 0;
+
+}  // namespace
+
+MemoryBudget::Ahead::Ahead() { ++t_ahead; }
+
+MemoryBudget::Ahead::~Ahead() { --t_ahead; }
+
 MemoryBudget::Lease& MemoryBudget::Lease::operator=(Lease&& other) noexcept {
   if (this == &other) return *this;
   release();
@@ -30,15 +40,17 @@ void MemoryBudget::Lease::shrink_to(uint64_t size_bytes) {
 
 Result<MemoryBudget::Lease> MemoryBudget::acquire(uint64_t size_bytes, const RequestContext& context) {
   MutexLock lock(mutex_);
-  ++waiting_;
+  const auto place = waiting_.insert(t_ahead > 0 ? waiting_.begin() : waiting_.end(), size_bytes);
   if (!fits(size_bytes) && reclaim_) {
     lock.unlock();
     reclaim_(size_bytes);
     lock.lock();
   }
   const WithoutSlot waiting;
-  auto granted = freed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return fits(size_bytes); });
-  --waiting_;
+  auto granted = freed_.wait(lock, context,
+                             [&]() CAIRN_REQUIRES(mutex_) { return place == waiting_.begin() && fits(size_bytes); });
+  waiting_.erase(place);
+  freed_.notify_all();  // the next one's turn
   if (!granted) return fail(granted.error().in("wait for buffer memory"));
   take(size_bytes);
   return Lease(this, size_bytes);
@@ -46,7 +58,8 @@ Result<MemoryBudget::Lease> MemoryBudget::acquire(uint64_t size_bytes, const Req
 
 Result<MemoryBudget::Lease> MemoryBudget::try_acquire(uint64_t size_bytes) {
   const MutexLock lock(mutex_);
-  if (!fits(size_bytes)) return fail(Errc::no_space, "the memory budget of {} bytes is in use", limit_);
+  if (!waiting_.empty() || !fits(size_bytes))
+    return fail(Errc::no_space, "the memory budget of {} bytes is in use", limit_);
   take(size_bytes);
   return Lease(this, size_bytes);
 }
@@ -63,7 +76,7 @@ uint64_t MemoryBudget::peak_bytes() const {
 
 bool MemoryBudget::contended() const {
   const MutexLock lock(mutex_);
-  return waiting_ > 0;
+  return !waiting_.empty();
 }
 
 void MemoryBudget::take(uint64_t size_bytes) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 
 #include "base/request_context.h"
 #include "base/wait.h"
@@ -10,7 +11,8 @@
 namespace cairn {
 
 // A counting semaphore over bytes. Chunk buffers are taken from it before they are allocated and given back
-// when they are freed.
+// when they are freed. First come, first served: neither do small requests overtake a large one for ever, nor the other
+// way round.
 // Thread-safety: all methods may be called from any thread.
 // Ownership: a Lease keeps a pointer to its budget, which must outlive it.
 class MemoryBudget {
@@ -35,11 +37,21 @@ class MemoryBudget {
     uint64_t size_ = 0;
   };
 
-  // Waits until `size_bytes` fit. A request larger than the whole budget is granted alone, once nothing else is held.
-  // The reclaimer, if set, is called (without locks) whenever the request does not fit.
-  // Failures: cancelled, deadline_exceeded.
+  // While one lives, what its thread asks for goes before all that wait. For whoever must wait for memory while he
+  // holds some: those who wait may be waiting for that. Only one thread at a time may be in that position.
+  class Ahead {
+   public:
+    Ahead();
+    ~Ahead();
+    Ahead(const Ahead&) = delete;
+    Ahead& operator=(const Ahead&) = delete;
+  };
+
+  // Waits for those who came before, and until `size_bytes` fit. A request larger than the whole budget is granted
+  // alone, once nothing else is held. The reclaimer, if set, is called (without locks) whenever the request does not
+  // fit. Failures: cancelled, deadline_exceeded.
   Result<Lease> acquire(uint64_t size_bytes, const RequestContext& context);
-  // The same without waiting; `no_space` when it does not fit now.
+  // The same without waiting; `no_space` when it does not fit now, or others wait.
   Result<Lease> try_acquire(uint64_t size_bytes);
 
   // What to call to free idle buffers; set once, before first use.
@@ -62,7 +74,7 @@ class MemoryBudget {
   Condition freed_;
   uint64_t used_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t peak_ CAIRN_GUARDED_BY(mutex_) = 0;
-  size_t waiting_ CAIRN_GUARDED_BY(mutex_) = 0;  // counts from before the reclaimer is asked
+  std::list<uint64_t> waiting_ CAIRN_GUARDED_BY(mutex_);  // sizes, the next first; from before the reclaimer is asked
 };
 
 }  // namespace cairn

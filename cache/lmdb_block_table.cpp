@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "cache/abandoned_file.h"
 #include "cache/lmdb_error.h"
 #include "cache/lmdb_layout.h"
 #include "cache/lmdb_structure_check.h"
@@ -132,11 +133,17 @@ void LmdbBlockTable::EnvironmentCloser::operator()(MDB_env* environment) const {
   (void)survives_bus_error([environment] { mdb_env_close(environment); });
 }
 
-// What LMDB was in the middle of cannot be ended.
 LmdbBlockTable::~LmdbBlockTable() {
   const bool is_broken = readers_ != nullptr && readers_->broken();
   readers_.reset();
-  if (is_broken) (void)environment_.release();
+  if (is_broken) abandon();
+}
+
+// What LMDB was in the middle of cannot be ended. A few kilobytes of its memory and its lock file stay: a mutex of the
+// thread may be in there.
+void LmdbBlockTable::abandon() {
+  (void)environment_.release();
+  give_back_file(fd_);
 }
 
 Result<std::unique_ptr<LmdbBlockTable>> LmdbBlockTable::open(const std::string& directory, uint64_t map_bytes) {
@@ -193,7 +200,7 @@ Result<void> LmdbBlockTable::check_layout() {
   };
   int code = 0;
   if (!survives_bus_error([&] { code = look(); })) {
-    (void)environment_.release();
+    abandon();
     return fail(Errc::io, "the disk does not give a page of '{}'", directory_);
   }
   if (code != 0 && code != MDB_NOTFOUND) return fail(error_from_lmdb(code, "read layout"));

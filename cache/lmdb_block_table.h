@@ -93,6 +93,7 @@ class LmdbBlockTable {
 
   explicit LmdbBlockTable(std::string directory) : directory_(std::move(directory)) {}
   Result<void> start(uint64_t map_bytes);
+  void abandon();
   Result<void> check_layout();
   Result<void> find_map();
   ReadOutcome read_block(MDB_cursor* cursor, const BlockRef& block, uint64_t skip, MutableByteView out) const;

@@ -134,15 +134,19 @@ Result<NodeReply> StoreFileSystem::lookup(NodeId parent, const std::string& name
     return describe_versions(*nodes_.hold_versions(*directory, versions_inode((*directory)->ino), {}));
   }
   if (auto fresh = freshen(*(*directory)->directory, context); !fresh) return fail(std::move(fresh).error());
-  const EntryPtr entry = (*directory)->directory->find(name);
-  if (!entry) return fail_posix(ENOENT, "no '{}'", name);
-  return reply_with_entry({*directory, name}, entry, context);
+  return reply_with_name({*directory, name}, context);
 }
 
-Result<NodeReply> StoreFileSystem::reply_with_entry(const NodePlace& place, const EntryPtr& entry,
-                                                    const RequestContext& context) {
-  if (entry->kind == Kind::directory) return reply_with_directory(place, context);
-  return describe_file(*nodes_.hold_file(place, entry));
+// Looks again where a rename on this host comes between reading the entry and holding its node: the node's place would
+// be set back to where the file was before.
+Result<NodeReply> StoreFileSystem::reply_with_name(const NodePlace& place, const RequestContext& context) {
+  while (true) {
+    const uint64_t seen = nodes_.changes();
+    const EntryPtr entry = place.parent->directory->find(place.name);
+    if (!entry) return fail_posix(ENOENT, "no '{}'", place.name);
+    if (entry->kind == Kind::directory) return reply_with_directory(place, context);
+    if (const FileNodePtr node = nodes_.hold_file_if(seen, place, entry)) return describe_file(*node);
+  }
 }
 
 Result<NodeReply> StoreFileSystem::reply_with_directory(const NodePlace& place, const RequestContext& context) {
@@ -150,7 +154,14 @@ Result<NodeReply> StoreFileSystem::reply_with_directory(const NodePlace& place, 
   if (!directory) return fail(std::move(directory).error());
   if (auto fresh = freshen(**directory, context); !fresh) return fail(std::move(fresh).error());
   if ((*directory)->removed()) return fail_posix(ENOENT, "'{}' was removed", place.name);
-  NodeReply reply = describe_directory(*nodes_.hold_directory(*directory, place));
+  DirectoryNodePtr node;
+  while (!node) {
+    const uint64_t seen = nodes_.changes();
+    const EntryPtr entry = place.parent->directory->find(place.name);
+    if (!entry || entry->id != (*directory)->id()) return fail_posix(ENOENT, "'{}' was moved away", place.name);
+    node = nodes_.hold_directory_if(seen, *directory, place);
+  }
+  NodeReply reply = describe_directory(*node);
   reply.valid_for = std::min(reply.valid_for, valid_for(*place.parent->directory));
   return reply;
 }
@@ -220,9 +231,11 @@ Result<NodeReply> StoreFileSystem::get_attributes(NodeId id, std::optional<Handl
 // Only entries that are no directories: a listing opens none.
 std::optional<NodeReply> StoreFileSystem::reply_for_listing(const DirectoryNodePtr& parent,
                                                             const DirectoryEntry& listed) {
+  const uint64_t seen = nodes_.changes();
   const EntryPtr entry = parent->directory->find(listed.name);
   if (!entry || entry->id != listed.ino || entry->kind == Kind::directory) return std::nullopt;
-  return describe_file(*nodes_.hold_file({parent, listed.name}, entry));
+  const FileNodePtr node = nodes_.hold_file_if(seen, {parent, listed.name}, entry);
+  return node ? std::optional(describe_file(*node)) : std::nullopt;
 }
 
 }  // namespace cairn

@@ -88,9 +88,7 @@ Result<NodeReply> StoreFileSystem::commit_new_entry(const Target& where, Entry e
   if (auto done = where.place.parent->directory->commit(std::move(made), context); !done) {
     return fail(std::move(done).error());
   }
-  const EntryPtr there = where.place.parent->directory->find(where.place.name);
-  if (!there) return fail_posix(ENOENT, "'{}' is gone again", where.place.name);
-  return reply_with_entry(where.place, there, context);
+  return reply_with_name(where.place, context);
 }
 
 Result<NodeReply> StoreFileSystem::make_node(NodeId parent, const std::string& name, Kind kind, uint32_t mode,

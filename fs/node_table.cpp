@@ -71,9 +71,26 @@ std::shared_ptr<T> NodeTable::add_locked(std::shared_ptr<T> node) {
   return node;
 }
 
+uint64_t NodeTable::changes() const {
+  MutexLock lock(mutex_);
+  return changes_;
+}
+
 DirectoryNodePtr NodeTable::hold_directory(const std::shared_ptr<Directory>& directory, const NodePlace& place) {
   std::vector<NodePtr> gone;
   MutexLock lock(mutex_);
+  return hold_directory_locked(directory, place, gone);
+}
+
+DirectoryNodePtr NodeTable::hold_directory_if(uint64_t seen, const std::shared_ptr<Directory>& directory,
+                                              const NodePlace& place) {
+  std::vector<NodePtr> gone;
+  MutexLock lock(mutex_);
+  return changes_ == seen ? hold_directory_locked(directory, place, gone) : nullptr;
+}
+
+DirectoryNodePtr NodeTable::hold_directory_locked(const std::shared_ptr<Directory>& directory, const NodePlace& place,
+                                                  std::vector<NodePtr>& gone) {
   auto node = find_locked<DirectoryNode>(directory->id(), [&](const auto& it) { return it.directory == directory; });
   if (node) {
     ++node->holds_;
@@ -86,6 +103,15 @@ DirectoryNodePtr NodeTable::hold_directory(const std::shared_ptr<Directory>& dir
 
 FileNodePtr NodeTable::hold_file(const NodePlace& place, const EntryPtr& entry) {
   MutexLock lock(mutex_);
+  return hold_file_locked(place, entry);
+}
+
+FileNodePtr NodeTable::hold_file_if(uint64_t seen, const NodePlace& place, const EntryPtr& entry) {
+  MutexLock lock(mutex_);
+  return changes_ == seen ? hold_file_locked(place, entry) : nullptr;
+}
+
+FileNodePtr NodeTable::hold_file_locked(const NodePlace& place, const EntryPtr& entry) {
   // Unpublished bytes come first: on this host the file is what was written last, even if another host has published a
   // version meanwhile. Else only a node with the very same bytes will do, since the kernel's pages belong to the node.
   auto node = find_locked<FileNode>(entry->id, is_unpublished);
@@ -250,6 +276,7 @@ std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place)
   std::vector<NodePtr> gone;
   std::vector<FileNodePtr> files;
   MutexLock lock(mutex_);
+  ++changes_;
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
     if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) {
@@ -266,6 +293,7 @@ std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place)
 std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
   std::vector<FileNodePtr> files;
   MutexLock lock(mutex_);
+  ++changes_;
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
     auto file = std::dynamic_pointer_cast<FileNode>(it->second);

@@ -43,6 +43,12 @@ class NodeTable {
   DirectoryNodePtr hold_directory(const std::shared_ptr<Directory>& directory, const NodePlace& place);
   // The node that shows the bytes of `entry`'s current version, or that has newer bytes from this host; else a new one.
   FileNodePtr hold_file(const NodePlace& place, const EntryPtr& entry);
+  // For look-ups, which read an entry first and come here with it later. nullptr if a name was changed since changes()
+  // was `seen`: the entry may stand elsewhere by now, so look again.
+  [[nodiscard]] uint64_t changes() const;
+  DirectoryNodePtr hold_directory_if(uint64_t seen, const std::shared_ptr<Directory>& directory,
+                                     const NodePlace& place);
+  FileNodePtr hold_file_if(uint64_t seen, const NodePlace& place, const EntryPtr& entry);
   // `.versions/NAME/<n>`: `entry` is made up, with that one version.
   FileNodePtr hold_old_version(const EntryPtr& entry);
   VersionsNodePtr hold_versions(const DirectoryNodePtr& directory, EntryId ino, const std::string& name);
@@ -96,6 +102,9 @@ class NodeTable {
 
  private:
   static bool is_unpublished(const FileNode& node);
+  DirectoryNodePtr hold_directory_locked(const std::shared_ptr<Directory>& directory, const NodePlace& place,
+                                         std::vector<NodePtr>& gone) CAIRN_REQUIRES(mutex_);
+  FileNodePtr hold_file_locked(const NodePlace& place, const EntryPtr& entry) CAIRN_REQUIRES(mutex_);
   template <class T, class Matches>
   std::shared_ptr<T> find_locked(EntryId ino, const Matches& matches) const CAIRN_REQUIRES(mutex_);
   template <class T>
@@ -108,6 +117,7 @@ class NodeTable {
 
   mutable Mutex mutex_;
   NodeId next_id_ CAIRN_GUARDED_BY(mutex_) = kRootNode;
+  uint64_t changes_ CAIRN_GUARDED_BY(mutex_) = 0;  // calls of moved() and unlinked()
   std::unordered_map<NodeId, NodePtr> nodes_ CAIRN_GUARDED_BY(mutex_);
   std::unordered_multimap<EntryId, NodePtr> by_entry_ CAIRN_GUARDED_BY(mutex_);
   const DirectoryNodePtr root_;

@@ -133,7 +133,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<FileView> fresh_view(FileNode& node, const RequestContext& context);
   Result<NodeReply> lookup_version(const VersionsNode& versions, const std::string& name,
                                    const RequestContext& context);
-  Result<NodeReply> reply_with_entry(const NodePlace& place, const EntryPtr& entry, const RequestContext& context);
+  Result<NodeReply> reply_with_name(const NodePlace& place, const RequestContext& context);
   Result<NodeReply> reply_with_directory(const NodePlace& place, const RequestContext& context);
   std::optional<NodeReply> reply_for_listing(const DirectoryNodePtr& parent, const DirectoryEntry& listed);
   Result<NodeReply> describe(const NodePtr& node, const RequestContext& context);

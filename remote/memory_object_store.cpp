@@ -18,7 +18,7 @@ ByteView part_of(ByteView whole, const ByteRange& range) {
 
 }  // namespace
 
-Result<SharedBuffer> MemoryObjectStore::find(const std::string& key, const RequestContext& context) const {
+Result<MemoryObjectStore::Object> MemoryObjectStore::find(const std::string& key, const RequestContext& context) const {
   if (auto valid = check_key(key); !valid) return fail(std::move(valid).error());
   if (auto live = context.check(); !live) return fail(std::move(live).error());
   const MutexLock lock(mutex_);
@@ -30,7 +30,7 @@ Result<SharedBuffer> MemoryObjectStore::find(const std::string& key, const Reque
 Result<Buffer> MemoryObjectStore::get(const std::string& key, ByteRange range, const RequestContext& context) {
   auto object = find(key, context);
   if (!object) return fail(object.error().in("get " + key));
-  const ByteView part = part_of((*object)->view(), range);
+  const ByteView part = part_of(object->bytes->view(), range);
   if (auto sane = check_answer(part.size(), range); !sane) return fail(sane.error().in("get " + key));
   return Buffer::copy_of(part);
 }
@@ -40,7 +40,7 @@ Result<void> MemoryObjectStore::put_if_absent(const std::string& key, ByteView b
   const auto existing = find(key, context);
   if (existing) return fail(Errc::already_exists, "put {}: already there", key);
   if (existing.error().code() != Errc::not_found) return fail(existing.error().in("put " + key));
-  auto object = std::make_shared<const Buffer>(Buffer::copy_of(bytes));
+  Object object{std::make_shared<const Buffer>(Buffer::copy_of(bytes)), clock_.wall_now()};
   const MutexLock lock(mutex_);
   if (!objects_.try_emplace(key, std::move(object)).second) {
     return fail(Errc::already_exists, "put {}: already there", key);
@@ -51,7 +51,7 @@ Result<void> MemoryObjectStore::put_if_absent(const std::string& key, ByteView b
 Result<ObjectInfo> MemoryObjectStore::head(const std::string& key, const RequestContext& context) {
   const auto object = find(key, context);
   if (!object) return fail(object.error().in("head " + key));
-  return ObjectInfo{key, (*object)->size()};
+  return ObjectInfo{key, object->bytes->size(), object->created};
 }
 
 Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::string& start_after, size_t limit,
@@ -66,7 +66,7 @@ Result<ListPage> MemoryObjectStore::list(const std::string& prefix, const std::s
       page.more = true;
       break;
     }
-    page.objects.push_back({next->first, next->second->size()});
+    page.objects.push_back({next->first, next->second.bytes->size()});
   }
   return page;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/request_context.h"
 #include "base/result.h"
 
@@ -25,6 +26,9 @@ struct ByteRange {
 struct ObjectInfo {
   std::string key;
   uint64_t size_bytes = 0;
+  // Of head: when it was put, by the clock of the store and of no host. nullopt: the store does not say, or it is not
+  // head's answer.
+  std::optional<Nanos> created{};
 };
 
 struct ListPage {

@@ -144,6 +144,7 @@ Result<ObjectInfo> DirectoryObjectStore::head(const std::string& key, const Requ
   ObjectInfo info{key};
   const auto object = open_object(key, &info.size_bytes);
   if (!object) return fail(object.error().in("head " + key));
+  if (const auto written = Folder::written_at(*object)) info.created = *written;
   return info;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -13,6 +14,8 @@
 namespace cairn {
 
 namespace {
+
+constexpr int64_t kMostSeconds = 9'000'000'000LL;  // of a file's time from 1970, as nanoseconds in 64 bits
 
 // Its kind as the directory itself says, or as the file's inode does where the directory does not.
 std::optional<Folder::Kind> kind_of(int folder_fd, const dirent& entry) {
@@ -58,6 +61,14 @@ Result<UniqueFd> Folder::open_file(const std::string& name, uint64_t* size_bytes
   if (!S_ISREG(status.st_mode)) return fail(Errc::not_found, "{}: not a regular file", name);
   *size_bytes = static_cast<uint64_t>(status.st_size);
   return fd;
+}
+
+Result<Nanos> Folder::written_at(const UniqueFd& file) {
+  struct statx status {};
+  constexpr int kAskTheServer = AT_EMPTY_PATH | AT_STATX_FORCE_SYNC;
+  if (::statx(file.get(), "", kAskTheServer, STATX_MTIME, &status) != 0) return fail(file_error(errno, "statx"));
+  const auto seconds = std::clamp<int64_t>(status.stx_mtime.tv_sec, -kMostSeconds, kMostSeconds);
+  return seconds * 1'000'000'000 + status.stx_mtime.tv_nsec;
 }
 
 Result<uint64_t> Folder::size_of(const std::string& name) const {

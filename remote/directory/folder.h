@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -34,6 +35,8 @@ class Folder {
   [[nodiscard]] Result<Folder> walk(std::string_view path) const;
   // A regular file, for reading. not_found for whatever else has that name.
   [[nodiscard]] Result<UniqueFd> open_file(const std::string& name, uint64_t* size_bytes) const;
+  // When the file was last written, by the clock of whoever keeps the disk: on NFS, the server.
+  [[nodiscard]] static Result<Nanos> written_at(const UniqueFd& file);
   // The size of the regular file of that name. not_found for whatever else has it.
   [[nodiscard]] Result<uint64_t> size_of(const std::string& name) const;
   enum class Kind { file, folder };

@@ -21,6 +21,8 @@ class TemporaryObject {
   TemporaryObject& operator=(TemporaryObject&&) = delete;
   ~TemporaryObject();
 
+  // When it was made or written to, by the clock of whoever keeps the disk.
+  [[nodiscard]] Result<Nanos> written_at() const { return Folder::written_at(fd_); }
   // Appends `bytes` and makes all that was written durable. Failures: no_space, cancelled, deadline_exceeded, io.
   Result<void> write_durably(ByteView bytes, const RequestContext& context);
   // Gives the file the name `leaf` in `folder` if that is free. Durable once `folder` is synced.
@@ -38,8 +40,9 @@ class TemporaryObject {
   UniqueFd fd_;
 };
 
-// Removes what crashed writers left below `root`: temporary files that nobody has written to for a day. Removing one
-// that is in use after all makes its publish fail, and does no other harm. Gives the number of files removed.
+// Removes what crashed writers left below `root`: temporary files that nobody has written to for a day, both by this
+// host's clock, which says that it is `now`, and by that of whoever keeps the disk. Removing one that is in use after
+// all makes its publish fail, and does no other harm. Gives the number of files removed.
 Result<size_t> remove_stale_temporaries(const Folder& root, Nanos now);
 
 }  // namespace cairn

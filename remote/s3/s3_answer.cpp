@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 #include <pugixml.hpp>
 #include <sstream>
 
@@ -150,6 +151,13 @@ Result<S3Listing> parse_listing(ByteView xml) {
   listing.page.more = std::string_view(result.child_value("IsTruncated")) == "true";
   listing.continuation = result.child_value("NextContinuationToken");
   return listing;
+}
+
+std::optional<Nanos> parse_http_date(std::string_view text) {
+  std::tm parts{};
+  const char* end = ::strptime(std::string(text).c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (end == nullptr) return std::nullopt;
+  return static_cast<Nanos>(::timegm(&parts)) * 1'000'000'000;
 }
 
 std::string deletion_request(const std::vector<std::string>& keys) {

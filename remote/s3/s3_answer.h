@@ -2,11 +2,13 @@
 // Source: Amazon S3 API Reference, "Error responses", ListObjectsV2, DeleteObjects.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "remote/http/http_transport.h"
 #include "remote/object_store.h"
@@ -24,6 +26,9 @@ S3Complaint parse_complaint(const HttpAnswer& answer);
 
 // An answer that is no success, as the error that tells the caller what to do: docs/s3.md has the table.
 Error error_of(const HttpAnswer& answer, const S3Complaint& complaint);
+
+// "Fri, 24 May 2013 00:00:00 GMT" (RFC 9110, IMF-fixdate).
+std::optional<Nanos> parse_http_date(std::string_view text);
 
 struct S3Listing {
   ListPage page;             // keys with the store's prefix

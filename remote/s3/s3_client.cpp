@@ -1,7 +1,5 @@
 #include "remote/s3/s3_client.h"
 
-#include <ctime>
-
 #include "base/ascii.h"
 #include "base/digest.h"
 #include "base/log.h"
@@ -13,14 +11,6 @@ namespace cairn {
 namespace {
 
 constexpr int kMostCorrections = 3;  // one of each kind; an endpoint that asks for more goes round in circles
-
-// "Fri, 24 May 2013 00:00:00 GMT" (RFC 9110, IMF-fixdate).
-std::optional<Nanos> parse_date(std::string_view text) {
-  std::tm parts{};
-  const char* end = ::strptime(std::string(text).c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr) return std::nullopt;
-  return static_cast<Nanos>(::timegm(&parts)) * 1'000'000'000;
-}
 
 bool is_about_region(int status, const S3Complaint& complaint) {
   return status == 301 || status == 307 || complaint.code == "AuthorizationHeaderMalformed" ||
@@ -114,7 +104,7 @@ bool S3Client::correct_region(const S3Complaint& complaint, Aim& aim) {
 bool S3Client::correct_clock(const HttpAnswer& answer, Aim& aim) const {
   constexpr std::chrono::seconds kWorthCorrecting{60};
   const auto date = answer.header("date");
-  const auto theirs = date ? parse_date(*date) : std::nullopt;
+  const auto theirs = date ? parse_http_date(*date) : std::nullopt;
   if (!theirs) return false;
   const std::chrono::nanoseconds skew(*theirs - clock_.wall_now());
   if (std::chrono::abs(skew - aim.clock_skew) < kWorthCorrecting) return false;

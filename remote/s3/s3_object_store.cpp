@@ -109,6 +109,7 @@ Result<ObjectInfo> S3ObjectStore::head(const std::string& key, const RequestCont
   ObjectInfo info{key, 0};
   const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), info.size_bytes);
   if (error != std::errc()) return fail(Errc::unavailable, "{}: the answer has no Content-Length", what);
+  if (const auto modified = answer->header("last-modified")) info.created = parse_http_date(*modified);
   return info;
 }
 

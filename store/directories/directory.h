@@ -19,6 +19,7 @@
 namespace cairn {
 
 class RecordLog;
+class Retention;
 struct LoggedState;
 struct Record;
 struct RecordObject;
@@ -173,6 +174,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
 
   StoreEnvironment& environment_;
   const std::unique_ptr<const RecordLog> log_;
+  const std::unique_ptr<Retention> retention_;  // for the thread that has the turn
   WorkHook work_hook_;
 
   mutable Mutex mutex_;

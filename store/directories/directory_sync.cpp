@@ -5,6 +5,7 @@
 #include "base/wait.h"
 #include "store/directories/directory.h"
 #include "store/directories/record_log.h"
+#include "store/directories/retention.h"
 
 namespace cairn {
 
@@ -24,6 +25,8 @@ bool is_refusal(Errc code) {
          code == Errc::invalid_argument || code == Errc::unsupported;
 }
 
+std::vector<std::string> nothing(const DirectoryState& /*state*/) { return {}; }
+
 bool has_moves(const Record& record) {
   return std::any_of(record.changes.begin(), record.changes.end(),
                      [](const auto& change) { return change.second && change.second->move; });
@@ -34,6 +37,7 @@ bool has_moves(const Record& record) {
 Directory::Directory(StoreEnvironment& environment, EntryId id)
     : environment_(environment),
       log_(std::make_unique<RecordLog>(environment, id)),
+      retention_(std::make_unique<Retention>(environment, *log_)),
       base_(std::make_unique<LoggedState>()) {}
 
 Directory::~Directory() {
@@ -65,7 +69,7 @@ Result<std::shared_ptr<Directory>> Directory::create(StoreEnvironment& environme
 Result<void> Directory::put_first_record(const Attributes& attributes, const RequestContext& context) {
   DirectoryEdit edit(base_->state);
   edit.set_attributes(attributes);
-  const auto encoded = log_->encode_next(*base_, edit);
+  const auto encoded = log_->encode_next(*base_, edit, nothing);
   if (!encoded) return fail(encoded.error());
   const Inquiry inquiry = begin_inquiry();
   if (auto put = log_->put(*encoded, context); !put) {
@@ -169,7 +173,8 @@ void Directory::commit_once(const RequestContext& context) {
   if (edit.empty()) return conclude(attempt);
   lock.unlock();
 
-  const auto encoded = log_->encode_next(*base_, edit);
+  const auto encoded = log_->encode_next(
+      *base_, edit, [&](const DirectoryState& state) { return retention_->expired(state, base_->number, context); });
   lock.lock();
   if (!encoded) return fail_awaited(attempt, encoded.error());
   // Remembered before the put: from then on the record may be in the store, whatever the put's answer is.

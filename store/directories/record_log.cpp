@@ -16,13 +16,6 @@ namespace {
 // How many records of one directory are asked for at once.
 constexpr size_t kFetchWidth = 8;
 
-// An entry with a Move stays, deleted or not: completing the move needs its mark.
-bool is_expired(const Entry& entry, Nanos now, uint64_t keep_seconds) {
-  if (!entry.deleted || entry.move) return false;
-  const Nanos age = now - *entry.deleted;
-  return age > 0 && static_cast<uint64_t>(age) / 1'000'000'000 >= keep_seconds;
-}
-
 // By it a host knows its own record in the store when the answer to its put was lost.
 std::array<std::byte, 16> random_commit_id(Random& random) {
   std::array<std::byte, 16> id;
@@ -140,6 +133,22 @@ Result<Record> RecordLog::decode(const RecordObject& object, const LoggedState& 
   return record;
 }
 
+Result<LoggedState> RecordLog::load(RecordNumber number, const RequestContext& context) const {
+  const auto last = fetch(number, context);
+  if (!last) return fail(last.error());
+  const auto snapshot = snapshot_of_record(last->bytes.view(), directory_, number);
+  if (!snapshot) return fail(snapshot.error());
+  const auto objects = fetch_range(*snapshot, number + 1, context);
+  if (!objects) return fail(objects.error());
+  LoggedState state;
+  for (const RecordObject& object : *objects) {
+    const auto record = decode(object, state);
+    if (!record) return fail(record.error());
+    state.apply(*record, object.bytes.size());
+  }
+  return state;
+}
+
 Record RecordLog::next_delta(const LoggedState& base, const DirectoryEdit& edit) const {
   Record record;
   record.directory = directory_;
@@ -154,12 +163,12 @@ Record RecordLog::next_delta(const LoggedState& base, const DirectoryEdit& edit)
   return record;
 }
 
-void RecordLog::make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit) const {
+void RecordLog::make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit,
+                              const Expired& expired) {
   DirectoryState state = base.state;
   edit.apply_to(state);
   // Retention is applied here only: a snapshot leaves out what has expired, while a delta would have to list it.
-  const uint64_t keep_seconds = environment_.format.keep_deleted_seconds;
-  std::erase_if(state.entries, [&](const auto& named) { return is_expired(*named.second, record.time, keep_seconds); });
+  for (const std::string& name : expired(state)) state.entries.erase(name);
   record.snapshot = record.number;
   record.attributes = std::move(state.attributes);
   record.changes = std::move(state.entries);
@@ -171,7 +180,8 @@ Result<Buffer> RecordLog::encode(const Record& record, const LoggedState& base) 
 
 // The delta is encoded even where a snapshot may follow, since its size decides: once the deltas are larger than their
 // snapshot, a new one costs less than they cost everybody who loads the directory.
-Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const DirectoryEdit& edit) const {
+Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const DirectoryEdit& edit,
+                                             const Expired& expired) const {
   Record record = next_delta(base, edit);
   if (base.snapshot != 0 && record.number - base.snapshot < kRecordsPerSnapshot) {
     auto delta = encode(record, base);
@@ -179,7 +189,7 @@ Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const Dire
     const bool outweighs = base.delta_bytes + delta->size() > base.snapshot_bytes;
     if (!outweighs) return EncodedRecord{std::move(record), std::move(*delta)};
   }
-  make_snapshot(record, base, edit);
+  make_snapshot(record, base, edit, expired);
   auto snapshot = encode(record, base);
   if (!snapshot) return fail(snapshot.error());
   return EncodedRecord{std::move(record), std::move(*snapshot)};

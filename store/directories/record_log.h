@@ -1,6 +1,7 @@
 // The records of one directory, as objects in the store.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -51,9 +52,15 @@ class RecordLog {
   [[nodiscard]] Result<Record> decode(const RecordObject& object, const LoggedState& base,
                                       const RequestContext& context) const;
 
-  // The record after `base` that makes `edit`'s changes: a snapshot if it is time for one, which is also when deleted
-  // names past their retention are dropped.
-  [[nodiscard]] Result<EncodedRecord> encode_next(const LoggedState& base, const DirectoryEdit& edit) const;
+  // The directory as of record `number`. Failures: not_found (there is none, or it is gone).
+  [[nodiscard]] Result<LoggedState> load(RecordNumber number, const RequestContext& context) const;
+
+  // Which names of a directory's next state are to be forgotten, history and all.
+  using Expired = std::function<std::vector<std::string>(const DirectoryState& state)>;
+  // The record after `base` that makes `edit`'s changes: a snapshot if it is time for one, which is also when `expired`
+  // is asked.
+  [[nodiscard]] Result<EncodedRecord> encode_next(const LoggedState& base, const DirectoryEdit& edit,
+                                                  const Expired& expired) const;
   // The one atomic step there is. Failures: already_exists: another record has this number, or this very one has,
   // by an earlier try whose answer was lost.
   [[nodiscard]] Result<void> put(const EncodedRecord& encoded, const RequestContext& context) const;
@@ -65,7 +72,7 @@ class RecordLog {
   [[nodiscard]] Result<std::vector<RecordObject>> fetch_range(RecordNumber first, RecordNumber end,
                                                               const RequestContext& context) const;
   [[nodiscard]] Record next_delta(const LoggedState& base, const DirectoryEdit& edit) const;
-  void make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit) const;
+  static void make_snapshot(Record& record, const LoggedState& base, const DirectoryEdit& edit, const Expired& expired);
   [[nodiscard]] Result<Buffer> encode(const Record& record, const LoggedState& base) const;
 
   StoreEnvironment& environment_;

@@ -136,6 +136,7 @@ Result<void> DraftSeal::store(Slot& slot) {
   // position: the memory of all others comes back without their needing more, so its wait ends. The turn before the
   // lease: else threads with leases would wait for the turn, and the one that has it for their memory.
   Turn::Held turn;
+  std::optional<MemoryBudget::Ahead> ahead;
   if (needs_base(slot.cut)) {
     auto taken = parts_.writer.gathering().take(context_);
     if (!taken) return fail(std::move(taken).error());
@@ -143,6 +144,7 @@ Result<void> DraftSeal::store(Slot& slot) {
   }
   auto lease = parts_.environment.memory.acquire(ChunkWriter::lease_bytes(slot.cut.size), context_);
   if (!lease) return fail(std::move(lease).error());
+  if (needs_base(slot.cut)) ahead.emplace();
   return store_with(slot, std::move(*lease));
 }
 

@@ -57,18 +57,31 @@ void CacheWarmer::fetch_everything(const Progress& progress) {
 }
 
 std::optional<CacheWarmer::Piece> CacheWarmer::next_piece() {
-  const MutexLock lock(mutex_);
-  while (pieces_.empty() && next_file_ < files_.size() && !stop_.stop_requested()) open_next_file_locked();
-  if (pieces_.empty() || stop_.stop_requested()) return std::nullopt;
+  MutexLock lock(mutex_);
+  while (pieces_.empty() && !stop_.stop_requested()) {
+    if (next_file_ < files_.size()) {
+      open_next_file(lock);
+    } else if (opening_ > 0) {
+      opened_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return !pieces_.empty() || opening_ == 0; });
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (stop_.stop_requested()) return std::nullopt;
   const Piece piece = pieces_.front();
   pieces_.pop_front();
   return piece;
 }
 
-// A long chunk list comes from the store, and the others wait for it: there is nothing else for them to do.
-void CacheWarmer::open_next_file_locked() {
+// Without the lock: a long chunk list comes from the store.
+void CacheWarmer::open_next_file(MutexLock& lock) {
   const size_t file = next_file_++;
+  ++opening_;
+  lock.unlock();
   const auto reader = FileReader::open(environment_, reader_, files_[file], context());
+  lock.lock();
+  --opening_;
+  opened_.notify_all();
   if (!reader) {
     failed_.emplace(file, reader.error().message());
     return;
@@ -110,8 +123,9 @@ void CacheWarmer::fail_file(size_t file, const Error& error) {
 }
 
 CacheWarmer::Counts CacheWarmer::counts_locked() const {
+  const size_t opened = next_file_ - opening_;
   return {.files = files_.size(),
-          .files_done = pieces_.empty() || next_file_ == 0 ? next_file_ : next_file_ - 1,
+          .files_done = pieces_.empty() || opened == 0 ? opened : opened - 1,
           .bytes = total_bytes_,
           .present_bytes = present_bytes_,
           .fetched_bytes = fetched_bytes_};

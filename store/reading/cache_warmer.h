@@ -55,7 +55,7 @@ class CacheWarmer {
   void fetch_everything(const Progress& progress);
   // nullopt: nothing is left, or the work is stopped.
   std::optional<Piece> next_piece();
-  void open_next_file_locked() CAIRN_REQUIRES(mutex_);
+  void open_next_file(MutexLock& lock) CAIRN_REQUIRES(mutex_);
   void bring(const Piece& piece);
   void keep(const ChunkId& id, const SharedBuffer& plain);
   void fail_file(size_t file, const Error& error);
@@ -69,9 +69,11 @@ class CacheWarmer {
   uint64_t total_bytes_ = 0;       // likewise
 
   Mutex mutex_;
+  Condition opened_;  // a file's chunks are known, or it cannot be opened
   Condition finished_;
   std::deque<Piece> pieces_ CAIRN_GUARDED_BY(mutex_);  // of the files opened so far
   size_t next_file_ CAIRN_GUARDED_BY(mutex_) = 0;
+  size_t opening_ CAIRN_GUARDED_BY(mutex_) = 0;  // of the files before that: their chunks are not known yet
   size_t running_ CAIRN_GUARDED_BY(mutex_) = 0;  // threads
   uint64_t present_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t fetched_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;

@@ -1,5 +1,7 @@
 #include "tests/support/memory_s3.h"
 
+#include <fmt/chrono.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -139,6 +141,9 @@ HttpReply MemoryS3::read(const SeenRequest& request, const std::string& key) con
   if (found == objects_.end()) return s3_error(404, "NoSuchKey");
   const std::string& bytes = found->second;
   HttpReply reply{.headers = {{"ETag", etag_of(bytes)}, {"Accept-Ranges", "bytes"}}};
+  if (const auto at = written_.find(key); at != written_.end()) {
+    reply.headers.push_back({"Last-Modified", fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(at->second))});
+  }
   const auto range = request.header("range");
   const auto span = range ? span_of(*range, bytes.size()) : std::nullopt;
   if (!span) {
@@ -161,6 +166,7 @@ HttpReply MemoryS3::write(const SeenRequest& request, const std::string& key, st
     return s3_error(412, "PreconditionFailed");
   }
   objects_[key] = body;
+  written_[key] = std::time(nullptr);
   return {.headers = {{"ETag", etag_of(body)}}};
 }
 

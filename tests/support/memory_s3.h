@@ -1,6 +1,7 @@
 // A small correct S3 in memory: what HostileHttpServer answers when it is not told to misbehave.
 #pragma once
 
+#include <ctime>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,6 +45,7 @@ class MemoryS3 {
   const std::string bucket_;
   mutable Mutex mutex_;
   std::map<std::string, std::string> objects_ CAIRN_GUARDED_BY(mutex_);
+  std::map<std::string, std::time_t> written_ CAIRN_GUARDED_BY(mutex_);
   bool honours_conditions_ CAIRN_GUARDED_BY(mutex_) = true;
   size_t page_limit_ CAIRN_GUARDED_BY(mutex_) = 1000;
 };

@@ -67,12 +67,11 @@ Buffer random_bytes(size_t size_bytes, uint64_t seed) {
   return bytes;
 }
 
-TestStore::TestStore(uint32_t chunk_size) : objects_(std::make_unique<MemoryObjectStore>()) {
+TestStore::TestStore(uint32_t chunk_size) : objects_(std::make_unique<MemoryObjectStore>("test", clock_)) {
   StoreFormat wanted;
   wanted.chunk_size = chunk_size;
-  FakeClock clock;
   SeededRandom random(test_seed());
-  format_ = or_die(init_store(*objects_, wanted, clock, random, test_context(Cause::maintenance)), "init_store");
+  format_ = or_die(init_store(*objects_, wanted, clock_, random, test_context(Cause::maintenance)), "init_store");
 }
 
 TestStore::~TestStore() = default;

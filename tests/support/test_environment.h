@@ -52,9 +52,12 @@ class TestStore {
   explicit TestStore(uint32_t chunk_size = 64U << 10);
   ~TestStore();
   [[nodiscard]] ObjectStore& objects() { return *objects_; }
+  // The store's own clock, which dates its objects; no host's.
+  [[nodiscard]] FakeClock& clock() { return clock_; }
   [[nodiscard]] const StoreFormat& format() const { return format_; }
 
  private:
+  FakeClock clock_;
   std::unique_ptr<ObjectStore> objects_;
   StoreFormat format_;
 };

@@ -20,6 +20,14 @@ TEST_P(ObjectStoreSuite, what_was_put_is_read_back) {
   EXPECT_EQ(store().head("chunks/ab/abcd", test_context()).value().key, "chunks/ab/abcd");
 }
 
+TEST_P(ObjectStoreSuite, head_tells_when_an_object_was_put) {
+  constexpr Nanos kMinute = 60'000'000'000;  // these stores go by this machine's clock, or one that is as good
+  ASSERT_TRUE(put("dirs/1/1", "record"));
+  const auto created = store().head("dirs/1/1", test_context()).value().created;
+  ASSERT_TRUE(created);
+  EXPECT_LT(std::abs(*created - system_clock().wall_now()), kMinute);
+}
+
 TEST_P(ObjectStoreSuite, an_object_may_be_empty) {
   ASSERT_TRUE(put("empty", ""));
   EXPECT_EQ(text_of("empty"), "");

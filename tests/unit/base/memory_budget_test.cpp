@@ -86,6 +86,47 @@ TEST(MemoryBudget, a_request_larger_than_all_of_it_is_granted_alone) {
   EXPECT_EQ(budget.peak_bytes(), 500);
 }
 
+TEST(MemoryBudget, small_requests_do_not_overtake_a_large_one) {
+  MemoryBudget budget(100);
+  auto held = budget.acquire(60, test_context());
+  ASSERT_TRUE(held);
+  std::jthread waiter([&] { EXPECT_TRUE(budget.acquire(100, test_context())); });
+  wait_until_contended(budget);
+  EXPECT_FALSE(budget.try_acquire(10));
+  const auto small = budget.acquire(10, RequestContext::within(std::chrono::milliseconds(5)));
+  ASSERT_FALSE(small);
+  EXPECT_EQ(small.error().code(), Errc::deadline_exceeded);
+  held->release();
+  waiter.join();
+  EXPECT_TRUE(budget.try_acquire(10));
+}
+
+TEST(MemoryBudget, who_holds_memory_that_others_wait_for_goes_first) {
+  MemoryBudget budget(100);
+  auto held = budget.acquire(60, test_context());
+  ASSERT_TRUE(held);
+  std::jthread waiter([&] { EXPECT_TRUE(budget.acquire(100, test_context())); });
+  wait_until_contended(budget);
+  {
+    const MemoryBudget::Ahead ahead;
+    EXPECT_TRUE(budget.acquire(40, test_context()));
+  }
+  held->release();
+}
+
+TEST(MemoryBudget, a_large_request_that_gives_up_makes_way) {
+  MemoryBudget budget(100);
+  const auto held = budget.acquire(60, test_context());
+  ASSERT_TRUE(held);
+  std::stop_source owner;
+  std::jthread large([&] {
+    EXPECT_FALSE(budget.acquire(100, RequestContext::within(std::chrono::hours(1), Cause::demand, owner.get_token())));
+  });
+  wait_until_contended(budget);
+  std::jthread small([&] { EXPECT_TRUE(budget.acquire(10, test_context())); });
+  owner.request_stop();
+}
+
 TEST(MemoryBudget, a_stop_ends_the_wait_and_takes_nothing) {
   MemoryBudget budget(100);
   const auto held = budget.acquire(100, test_context());

@@ -359,6 +359,27 @@ TEST_F(LmdbBlockCacheTest, a_file_cut_short_under_an_open_cache_costs_its_chunks
   }
 }
 
+TEST_F(LmdbBlockCacheTest, a_file_that_LMDB_was_left_in_the_middle_of_gives_its_room_back) {
+  if (kIsThreadSanitized) GTEST_SKIP() << "ThreadSanitizer cannot follow a jump out of a signal's handler";
+  const auto cache = open_at(directory_.path());
+  for (uint64_t seed = 1; seed <= 8; ++seed) put(*cache, seed);
+  cache->flush();
+  fs::resize_file(data_path(), 0);
+  for (uint64_t seed = 1; seed <= 8; ++seed) (void)reads(*cache, seed);
+  put(*cache, 9);
+  cache->flush();
+  put(*cache, 10);
+  cache->flush();
+  ASSERT_TRUE(reads(*cache, 10));
+  const std::string removed = data_path().string() + " (deleted)";
+  for (const auto& open : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    EXPECT_NE(fs::read_symlink(open, gone).string(), removed);
+  }
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) EXPECT_EQ(line.find(removed), std::string::npos) << line;
+}
+
 TEST_F(LmdbBlockCacheTest, files_that_somebody_removes_are_made_anew_and_their_room_is_given_back) {
   const auto cache = open_at(directory_.path());
   put(*cache, 1);

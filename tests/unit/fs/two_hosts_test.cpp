@@ -306,6 +306,16 @@ TEST_F(TwoHosts, names_made_on_both_are_all_there) {
   EXPECT_EQ(b.list("d")->size(), 10U);
 }
 
+TEST_F(TwoHosts, a_host_whose_clock_is_a_month_ahead_forgets_no_history_of_the_others) {
+  ASSERT_TRUE(a.write("model", "content"));
+  ASSERT_TRUE(a.unlink("model"));
+  ASSERT_TRUE(a.files().sync_directory(kRootNode, test_context()));
+  b.clock().advance(std::chrono::hours(31 * 24));
+  for (int i = 0; i < 70; ++i) ASSERT_TRUE(b.write("checkpoint", std::to_string(i)));
+  EXPECT_EQ(a.read(".versions/model/1").value(), "content");
+  EXPECT_EQ(b.read(".versions/model/1").value(), "content");
+}
+
 TEST_F(TwoHosts, a_directory_removed_elsewhere_takes_no_names_here) {
   ASSERT_TRUE(a.mkdir("d"));
   const auto held = b.hold("d");

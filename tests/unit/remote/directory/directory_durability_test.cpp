@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "remote/directory/directory_object_store.h"
+#include "remote/directory/temporary_object.h"
 #include "tests/support/test_environment.h"
 #include "tests/unit/remote/directory/observed_calls.h"
 
@@ -164,6 +165,16 @@ TEST_F(DirectoryDurability, leftovers_of_a_crash_are_removed_once_they_are_a_day
   EXPECT_EQ(temporaries(), 1);
   open();
   EXPECT_EQ(temporaries(), 0);
+}
+
+TEST_F(DirectoryDurability, a_host_whose_clock_is_ahead_takes_nobodys_bytes_for_leftovers) {
+  crash_at("link");
+  ASSERT_EQ(temporaries(), 1);
+  const auto root = Folder::open_root(root_.string());
+  ASSERT_TRUE(root);
+  const Nanos ahead = system_clock().wall_now() + std::chrono::nanoseconds(std::chrono::hours(31 * 24)).count();
+  EXPECT_EQ(remove_stale_temporaries(*root, ahead).value(), 0U);
+  EXPECT_EQ(temporaries(), 1);
 }
 
 TEST_F(DirectoryDurability, a_writer_whose_leftover_was_removed_is_told_to_try_again) {

@@ -1,4 +1,4 @@
-// What the records of a directory amount to: snapshots, bounded loads, history, retention.
+// What the records of a directory amount to: snapshots, bounded loads, history.
 #include <thread>
 
 #include "store/directories/record_log.h"
@@ -119,24 +119,6 @@ TEST_F(DirectoryLogTest, history_survives_deltas_snapshots_and_reloading) {
   EXPECT_EQ(model->versions.size(), 64U);
   EXPECT_EQ(model->current_number(), 150U);
   EXPECT_EQ(content_of(model), "step 149");
-}
-
-TEST_F(DirectoryLogTest, a_deleted_name_keeps_its_history_until_retention_ends) {
-  const auto root = a.load();
-  EXPECT_OK(root->commit(writes("model", "content"), test_context()));
-  EXPECT_OK(root->commit(unlinks("model", a.wired.clock().wall_now()), test_context()));
-  EXPECT_EQ(b.load()->find("model"), nullptr);
-  EXPECT_EQ(content_of(b.load()->find_any("model")), "content");
-
-  const auto keep = std::chrono::seconds(store.format().keep_deleted_seconds);
-  a.wired.clock().advance(keep - std::chrono::seconds(1));
-  for (int i = 0; i < 70; ++i) EXPECT_OK(root->commit(creates("kept" + std::to_string(i)), test_context()));
-  EXPECT_NE(b.load()->find_any("model"), nullptr);
-
-  a.wired.clock().advance(std::chrono::seconds(2));
-  for (int i = 0; i < 70; ++i) EXPECT_OK(root->commit(creates("dropped" + std::to_string(i)), test_context()));
-  EXPECT_EQ(b.load()->find_any("model"), nullptr);
-  EXPECT_EQ(root->find_any("model"), nullptr);
 }
 
 }  // namespace
