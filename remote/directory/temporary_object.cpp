@@ -145,7 +145,7 @@ Result<size_t> remove_stale_temporaries(const Folder& root, Nanos now) {
   if (!read) return fail(std::move(read).error());
   if (stale.empty()) return 0;
   // A host whose clock is ahead would take what the others are writing just now for leftovers.
-  const auto witness = TemporaryObject::create(root);
+  const auto witness = TemporaryObject::create(root, Sharing{});
   const auto disk_now = witness ? witness->written_at() : Result<Nanos>(fail(witness.error()));
   if (!disk_now) return fail(disk_now.error());
   std::erase_if(stale, [&](const std::string& name) { return !is_stale(*temporaries, name, *disk_now); });

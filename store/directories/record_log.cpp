@@ -142,7 +142,7 @@ Result<LoggedState> RecordLog::load(RecordNumber number, const RequestContext& c
   if (!objects) return fail(objects.error());
   LoggedState state;
   for (const RecordObject& object : *objects) {
-    const auto record = decode(object, state);
+    const auto record = decode(object, state, context);
     if (!record) return fail(record.error());
     state.apply(*record, object.bytes.size());
   }
