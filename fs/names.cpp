@@ -149,13 +149,6 @@ Result<void> StoreFileSystem::rename(NodeId parent, const std::string& name, Nod
   if (mode == RenameMode::no_replace && to->entry) return fail_posix(EEXIST, "'{}' exists", new_name);
   if (mode == RenameMode::exchange && !to->entry) return fail_posix(ENOENT, "no '{}'", new_name);
   if (to->entry && to->entry->id == from->entry->id) return {};
-  const bool moves_directory =
-      from->entry->kind == Kind::directory || (mode == RenameMode::exchange && to->entry->kind == Kind::directory);
-  if (moves_directory && from->place.parent != to->place.parent) {
-    for (const Target* end : {&*from, &*to}) {
-      if (auto known = check_place(end->place.parent, context); !known) return known;
-    }
-  }
   if (auto apart = check_ancestry(*from, *to, mode); !apart) return apart;
   if (mode == RenameMode::replace && to->entry) {
     if (auto published = publish_before_replacing(*from->entry, context); !published) return published;
@@ -166,15 +159,13 @@ Result<void> StoreFileSystem::rename(NodeId parent, const std::string& name, Nod
 // Whether every directory from `node` up to the root is still where this host has seen it. Another host may have moved
 // one of them: a descriptor then leads to a directory of which nobody here knows what it lies below. ESTALE makes the
 // kernel walk the path again.
-Result<void> StoreFileSystem::check_place(DirectoryNodePtr node, const RequestContext& context) const {
+Result<void> StoreFileSystem::check_place(DirectoryNodePtr node, uint64_t attempt,
+                                          const RequestContext& context) const {
   while (node != nodes_.root()) {
     const NodePlace place = nodes_.place(*node);
     if (!place.parent) return fail_posix(ESTALE, "nobody knows what the directory lies below");
-    auto fresh = place.parent->directory->refresh(std::chrono::nanoseconds(0), context);
-    if (!fresh) return fresh;
-    if (!find_entry(*place.parent->directory, place.name, node->ino).entry) {
-      return fail_posix(ESTALE, "'{}' has been moved by another host", place.name);
-    }
+    auto known = names_->confirm_link(place.parent->directory, place.name, node->ino, attempt, context);
+    if (!known) return known;
     node = place.parent;
   }
   return {};
@@ -209,8 +200,12 @@ Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& t
   if (to.entry) second = entries_.acquire(std::max(from.entry->id, other), context);
   if (!second) return fail(std::move(second).error());
 
+  const AncestryWalk walk = [&](uint64_t attempt, const RequestContext& walking) -> Result<void> {
+    auto known = check_place(from.place.parent, attempt, walking);
+    return known ? check_place(to.place.parent, attempt, walking) : known;
+  };
   auto done = names_->rename({from.place.parent->directory, from.place.name},
-                             {to.place.parent->directory, to.place.name}, mode, context);
+                             {to.place.parent->directory, to.place.name}, mode, context, walk);
   if (!done) {
     if (may_have_happened(done.error()) && from.place.parent != to.place.parent) {
       nodes_.perhaps_moved(from.entry->id, to.place);

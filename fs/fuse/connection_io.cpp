@@ -14,11 +14,18 @@ namespace cairn {
 
 namespace {
 
-// libfuse 3.14 accepts FUSE_CAP_PARALLEL_DIROPS but does not pass it on, and the kernel then serves one lookup of a
-// directory at a time: one slow answer would hold up everybody else there.
+// FUSE_ALLOW_IDMAP of Linux 6.12, in the words of `flags2`; older headers do not have it, and older kernels ignore it.
+constexpr uint32_t kAllowIdmap = 1U << (40 - 32);
+
+// libfuse 3.14 does not know FUSE_ALLOW_IDMAP, by which the kernel lets the mount be cloned with other ids (containers,
+// mount_setattr(2)). It may, since the kernel itself checks permissions: of the ids in a request we use those of
+// creations only, which it has mapped back. And it accepts FUSE_CAP_PARALLEL_DIROPS but does not pass it on: the kernel
+// then serves one lookup of a directory at a time, and one slow answer would hold up everybody else there.
 void correct_terms(const iovec* parts, int count) {
   if (count < 2 || parts[1].iov_len < sizeof(fuse_init_out)) return;
-  static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
+  auto* terms = static_cast<fuse_init_out*>(parts[1].iov_base);
+  terms->flags |= FUSE_PARALLEL_DIROPS | FUSE_INIT_EXT;
+  terms->flags2 |= kAllowIdmap;
 }
 
 // The first thing we send is the answer to INIT; libfuse sends it while no other thread runs.

@@ -81,6 +81,7 @@ void DirectoryEdit::remove(const std::string& name, Nanos now) {
   if (!leaves_history(*entry)) return erase(name);
   Entry tombstone = *entry;
   tombstone.deleted = now;
+  std::optional<Leaving>().swap(tombstone.leaving);
   assign(name, std::move(tombstone));
 }
 
@@ -109,6 +110,21 @@ void DirectoryEdit::put_visibly(const std::string& name, const Entry& entry, siz
   if (find(name)) return put(name_beside(name, "exchanged", entry.id), entry);
   const EntryPtr before = find_any(name);
   put(name, before && !before->versions.empty() ? entry.over(*before, keep_versions) : entry);
+}
+
+void DirectoryEdit::leave_trace(const std::string& name, const Entry& gone, Nanos now) {
+  if (!gone.leaving) return;
+  const auto listed = list_any();
+  const auto earlier = std::find_if(listed.begin(), listed.end(), [&](const auto& named) {
+    return named.second->id == gone.id && named.second->deleted && named.second->leaving;
+  });
+  if (earlier == listed.end() && !gone.leaving->called_off) return;
+  Entry trace;
+  trace.id = gone.id;
+  trace.kind = gone.kind;
+  trace.deleted = now;
+  trace.leaving = gone.leaving;
+  assign(earlier != listed.end() ? earlier->first : name_beside(name, "left", gone.id), std::move(trace));
 }
 
 void DirectoryEdit::assign(const std::string& name, Entry entry) {

@@ -46,6 +46,9 @@ class DirectoryEdit {
   // Puts `entry` where people see it: under `name` with the history that was left there, or if that is taken under a
   // name beside it, "<name>.~exchanged-<id>".
   void put_visibly(const std::string& name, const Entry& entry, size_t keep_versions);
+  // The directory `gone` has left `name` by the attempt that it carries. Where another one was called off, that is to
+  // be told from it for as long as deleted names are remembered: by a deleted entry beside it, "<name>.~left-<id>".
+  void leave_trace(const std::string& name, const Entry& gone, Nanos now);
   void set_attributes(Attributes attributes);
   // The directory's names changed now: sets its mtime and ctime. Part of every such mutation.
   void touch(Nanos now);

@@ -5,11 +5,15 @@
 // What an exchange puts into the source carries a mark of its own that leads back, and is rid of it only after the
 // target's mark is gone. So as long as the target's mark is there, the source tells whether the replacement has come:
 // it, or what was left of it when it was unlinked, is in the source's listing and nowhere else.
+//
+// A directory departs only if it carries its attempt's notice (crossing.cpp). Without that the move was called off, for
+// good, and what has arrived in the target goes.
 #include "store/directories/move.h"
 
 #include <algorithm>
 
 #include "store/directories/entry_edits.h"
+#include "store/directories/leaving.h"
 #include "store/directories/namespace.h"
 
 namespace cairn {
@@ -71,9 +75,23 @@ bool is_conflict(const Result<void>& result) { return !result && result.error().
 
 // The moved entry where it came from, live, under its old name or another; nullptr if it does not stand there.
 EntryPtr left_behind(const Directory& source, const Entry& moved) {
-  const EntryPtr entry = source.find_committed(moved.move->name);
-  if (entry && entry->id == moved.id && !entry->deleted) return entry;
-  return source.find_committed_if([&](const Entry& other) { return other.id == moved.id && !other.deleted; }).second;
+  return find_standing(source, moved.move->name, moved.id).entry;
+}
+
+// `left` is what stands of it in the source.
+bool is_called_off(const Directory& source, const Entry& moved, const EntryPtr& left) {
+  const uint64_t attempt = moved.move->attempt;
+  if (attempt == 0) return false;
+  return left ? !is_leaving(*left, attempt) : has_left_otherwise(source, moved.id, attempt);
+}
+
+// The trace that the directory `id` has left here, if that is of another attempt.
+bool has_other_trace(const DirectoryEdit& edit, EntryId id, uint64_t attempt) {
+  const auto entries = edit.list_any();
+  return std::any_of(entries.begin(), entries.end(), [&](const auto& named) {
+    const Entry& entry = *named.second;
+    return entry.id == id && entry.deleted && entry.leaving && entry.leaving->attempt != attempt;
+  });
 }
 
 }  // namespace
@@ -99,9 +117,15 @@ Mutation leave(Departure departure) {
   return [d = std::move(departure)](DirectoryEdit& edit) -> Result<void> {
     const FoundEntry found = find_entry(edit, d.name, d.id);
     const bool has_come = !d.replacement || lists_id(edit, d.replacement->id);
+    const bool is_called_off =
+        d.attempt != 0 && (found.entry ? !is_leaving(*found.entry, d.attempt) : has_other_trace(edit, d.id, d.attempt));
+    if (is_called_off) return fail(Errc::conflict, "the move of '{}' was called off", d.name);
     if (!found.entry && has_come) return {};
     if (found.entry != d.left) return fail(Errc::conflict, "'{}' was changed while it was moved", d.name);
-    if (found.entry) edit.forget(found.name);
+    if (found.entry) {
+      edit.forget(found.name);
+      edit.leave_trace(found.name, *found.entry, d.now);
+    }
     if (!has_come) edit.put_visibly(found.name, *d.replacement, d.keep_versions);
     edit.touch(d.now);
     return {};
@@ -138,17 +162,34 @@ Mutation bring_home(const std::string& name, const EntryPtr& moved, Nanos now, s
   };
 }
 
+Mutation give_back_place(const std::string& name, const EntryPtr& moved, Nanos now, size_t keep_versions) {
+  return [=](DirectoryEdit& edit) -> Result<void> {
+    const FoundEntry found = find_marked(edit, name, moved->id, *moved->move);
+    if (!found.entry) return {};
+    if (found.entry != moved) return fail(Errc::conflict, "'{}' was changed meanwhile", name);
+    const EntryPtr replacement = moved->move->replacement;
+    const bool leaves_nothing = replacement || moved->versions.empty();
+    edit.unmark(found.name);
+    edit.remove(found.name, now);
+    if (leaves_nothing) edit.take(found.name);
+    if (replacement && !lists_id(edit, replacement->id)) edit.put_visibly(found.name, *replacement, keep_versions);
+    edit.touch(now);
+    return {};
+  };
+}
+
 Departure Namespace::departure_of(const Directory& target, const std::string& name, const Entry& moved,
                                   const EntryPtr& left) const {
   Departure departure{.name = moved.move->name,
                       .id = moved.id,
                       .left = left,
                       .replacement = {},
+                      .attempt = moved.move->attempt,
                       .now = environment_.clock.wall_now(),
                       .keep_versions = environment_.format.keep_versions};
   if (moved.move->replacement) {
     departure.replacement = *moved.move->replacement;
-    departure.replacement->move = Move{.directory = target.id(), .name = name, .replacement = nullptr};
+    departure.replacement->move = Move{.directory = target.id(), .name = name, .replacement = nullptr, .attempt = 0};
   }
   return departure;
 }
@@ -199,6 +240,19 @@ Result<void> Namespace::depart_late(Directory& target, const std::string& name, 
   return is_conflict(departed) ? Result<void>() : departed;
 }
 
+// The source has been read, and the move was called off there, for good. As in depart_late: the mark must still be
+// there.
+Result<void> Namespace::undo_arrival(Directory& target, const std::string& name, const Entry& seen,
+                                     const RequestContext& context) {
+  if (auto fresh = target.refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
+  const EntryPtr moved = target.find_committed(name);
+  if (!is_marked(moved, seen.id, *seen.move)) return {};
+  const Mutation undoing =
+      give_back_place(name, moved, environment_.clock.wall_now(), environment_.format.keep_versions);
+  const auto undone = commit_unless_removed(target, undoing, context);
+  return is_conflict(undone) ? Result<void>() : undone;
+}
+
 // Each round looks at both directories, and goes one step further or finds that another host has.
 Result<void> Namespace::finish_move(Directory& target, const std::string& name, const RequestContext& context) {
   while (true) {
@@ -214,6 +268,10 @@ Result<void> Namespace::finish_move(Directory& target, const std::string& name, 
       return commit_unless_removed(target, homeward, context);
     }
     const EntryPtr left = left_behind(**source, *moved);
+    if (is_called_off(**source, *moved, left)) {
+      if (auto undone = undo_arrival(target, name, *moved, context); !undone) return undone;
+      continue;
+    }
     const bool has_come =
         !replacement || (*source)->find_committed_if([&](const Entry& e) { return e.id == replacement->id; }).second;
     if (left || !has_come) {

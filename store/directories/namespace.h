@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "store/directories/background_committer.h"
 #include "store/directories/directory.h"
+#include "store/directories/leaving.h"
 
 namespace cairn {
 
@@ -52,8 +53,16 @@ class Namespace {
   // rename(2) with its flags. Within one directory: one commit. Between two: the target's record carries a Move and is
   // the point of no return, the source's follows; a crash in between is completed by the next host that loads the
   // target. Replacing a file puts the old history in front of the new file's; replacing an empty directory retires it
-  // first. Failures: EINVAL for a directory into itself; deeper ancestry is the caller's to check.
-  Result<void> rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
+  // first. Failures: EINVAL for a directory into itself.
+  // For a directory that goes to another one, `walk` looks whether it would be inside itself or somebody has moved what
+  // it lies below, as often as another such move comes in between. The source's record is then the point of no return.
+  Result<void> rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context,
+                      const AncestryWalk& walk = {});
+  // A step of such a walk: `child` stands in `parent`, by what the store says now, under `name` or another, and is not
+  // about to leave. Moves that are met on the way are completed or called off.
+  // Failures: ESTALE (it is not there), EINVAL (it is what moves by `attempt`), conflict (its move goes first).
+  Result<void> confirm_link(const std::shared_ptr<Directory>& parent, const std::string& name, EntryId child,
+                            uint64_t attempt, const RequestContext& context);
 
   // Commits everything pending anywhere; the first error, after trying all. What was pending in a directory that
   // another host has removed meanwhile is moot, and no error.
@@ -65,6 +74,14 @@ class Namespace {
   [[nodiscard]] size_t pending_directories() const;
 
  private:
+  // A try to move `source` to another directory.
+  struct Crossing {
+    EntryPtr source;
+    EntryPtr partner;       // what an exchange moves the other way
+    uint64_t attempt = 0;   // not 0: a directory moves
+    bool was_sent = false;  // the target's record is, or may yet be, in the store
+  };
+
   // namespace.cpp
   struct Opened {
     std::shared_ptr<Directory> directory;
@@ -79,11 +96,25 @@ class Namespace {
 
   // rename.cpp
   Result<void> rename_within(const Place& from, const std::string& to, RenameMode mode, const RequestContext& context);
-  Result<void> rename_across(const Place& from, const Place& to, RenameMode mode, const RequestContext& context);
+  Result<void> rename_across(const Place& from, const Place& to, RenameMode mode, const AncestryWalk& walk,
+                             const RequestContext& context);
+  Result<void> cross(const Place& from, const Place& to, RenameMode mode, const AncestryWalk& walk, unsigned tries,
+                     const RequestContext& context);
+  Result<void> arrive_and_depart(const Place& from, const Place& to, Crossing& crossing, RenameMode mode,
+                                 const RequestContext& context);
   Result<EntryPtr> committed_source(const Place& from, const RequestContext& context);
   Result<std::optional<EntryId>> make_way(const Place& to, const Entry& source, RenameMode mode,
                                           const RequestContext& context);
   Result<void> depart(const Place& from, const Place& to, const EntryPtr& source, const RequestContext& context);
+  Result<void> see_through(const Place& from, const Place& to, const EntryPtr& source, const RequestContext& context);
+
+  // crossing.cpp: what comes before a directory's rename to another.
+  Result<void> announce_and_look(const Place& from, const Place& to, const Crossing& crossing, const AncestryWalk& walk,
+                                 const RequestContext& context);
+  static void take_back(const Place& from, const Place& to, const Crossing& crossing);
+  Result<void> meet(Directory& parent, const std::string& name, const Entry& leaver, uint64_t attempt,
+                    const RequestContext& context);
+  Result<void> back_off(unsigned tries, const RequestContext& context);
 
   // move.cpp: the second half of renames between directories.
   Result<void> finish_move(Directory& target, const std::string& name, const RequestContext& context);
@@ -91,6 +122,8 @@ class Namespace {
   static Result<void> clear_counterpart(Directory& source, EntryId target, EntryId id, const RequestContext& context);
   Result<void> depart_late(Directory& target, const std::string& name, const Entry& seen, Directory& source,
                            const EntryPtr& left, const RequestContext& context);
+  Result<void> undo_arrival(Directory& target, const std::string& name, const Entry& seen,
+                            const RequestContext& context);
   [[nodiscard]] Departure departure_of(const Directory& target, const std::string& name, const Entry& moved,
                                        const EntryPtr& left) const;
   Result<void> finish_moves(Directory& target, const RequestContext& context);

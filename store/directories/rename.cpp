@@ -1,6 +1,9 @@
 // rename(2), within one directory and between two.
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/posix_error.h"
+#include "store/directories/leaving.h"
 #include "store/directories/move.h"
 #include "store/directories/namespace.h"
 
@@ -8,12 +11,17 @@ namespace cairn {
 
 namespace {
 
+// With each try the number that an attempt draws is from half the range, so that nobody yields for long to one that is
+// no longer made.
+constexpr unsigned kMostHalvings = 32;
+
 // The values that a rename's mutations capture.
 struct Renaming {
   std::string from;
   std::string to;
   RenameMode mode = RenameMode::replace;
   std::optional<EntryId> retired;  // an empty directory that may be replaced
+  uint64_t attempt = 0;            // by which directories have been announced
   Nanos now = 0;
   size_t keep_versions = 0;
 };
@@ -78,7 +86,8 @@ Result<void> change_name(DirectoryEdit& edit, const Renaming& renaming) {
   return {};
 }
 
-// The first half of a rename between directories: `source`, of directory `origin`, appears under its new name.
+// The first half of a rename between directories: `source`, of directory `origin`, appears under its new name. What it
+// changes places with departs by this record, so a directory must have been announced.
 Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, const Renaming& renaming) {
   const EntryPtr occupant = edit.find_any(renaming.to);
   const EntryPtr target = edit.find(renaming.to);
@@ -86,33 +95,44 @@ Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, co
   if (same_entry || (occupant && occupant->move)) {
     return fail(Errc::conflict, "'{}' has just moved here", renaming.to);
   }
-  Move move{.directory = origin, .name = renaming.from, .replacement = nullptr};
+  Move move{.directory = origin, .name = renaming.from, .replacement = nullptr, .attempt = 0};
+  if (source.kind == Kind::directory) move.attempt = renaming.attempt;
+  Entry entry = source;
   if (renaming.mode == RenameMode::exchange) {
     if (!target) return fail_posix(ENOENT, "no entry '{}'", renaming.to);
-    move.replacement = std::make_shared<const Entry>(touched(*target, renaming.now));
-    Entry entry = touched(source, renaming.now);
-    entry.move = std::move(move);
-    edit.put(renaming.to, std::move(entry));
+    if (target->kind == Kind::directory && !is_leaving(*target, renaming.attempt)) {
+      return fail(Errc::conflict, "'{}' has become another directory, or its move was called off", renaming.to);
+    }
+    move.replacement = std::make_shared<const Entry>(without_notice(touched(*target, renaming.now)));
+    edit.leave_trace(renaming.to, *target, renaming.now);
+    entry = touched(source, renaming.now);
   } else {
     if (auto free = check_target(source, target, renaming); !free) return free;
-    Entry entry = with_history_of(source, occupant, renaming);
-    entry.move = std::move(move);
-    edit.put(renaming.to, std::move(entry));
+    entry = with_history_of(source, occupant, renaming);
   }
+  entry = without_notice(std::move(entry));
+  entry.move = std::move(move);
+  edit.put(renaming.to, std::move(entry));
   edit.touch(renaming.now);
   return {};
 }
 
-bool is_conflict(const Result<void>& result) { return !result && result.error().code() == Errc::conflict; }
+bool is_directory(const EntryPtr& entry) { return entry && entry->kind == Kind::directory; }
+
+// ESTALE is of that kind, too, but an answer.
+bool is_conflict(const Result<void>& result) {
+  return !result && result.error().code() == Errc::conflict && result.error().posix() == 0;
+}
 
 }  // namespace
 
-Result<void> Namespace::rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context) {
+Result<void> Namespace::rename(const Place& from, const Place& to, RenameMode mode, const RequestContext& context,
+                               const AncestryWalk& walk) {
   if (!is_valid_name(from.name) || !is_valid_name(to.name)) {
     return fail_posix(EINVAL, "'{}' or '{}' cannot be a name", from.name, to.name);
   }
   const bool within = from.directory->id() == to.directory->id();
-  auto renamed = within ? rename_within(from, to.name, mode, context) : rename_across(from, to, mode, context);
+  auto renamed = within ? rename_within(from, to.name, mode, context) : rename_across(from, to, mode, walk, context);
   if (renamed) return renamed;
   return fail(renamed.error().in(fmt::format("rename '{}' to '{}'", from.name, to.name)));
 }
@@ -143,6 +163,7 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
                     .to = to,
                     .mode = mode,
                     .retired = {},
+                    .attempt = 0,
                     .now = environment_.clock.wall_now(),
                     .keep_versions = environment_.format.keep_versions};
   while (true) {
@@ -171,44 +192,76 @@ Result<EntryPtr> Namespace::committed_source(const Place& from, const RequestCon
   }
 }
 
-Result<void> Namespace::rename_across(const Place& from, const Place& to, RenameMode mode,
+Result<void> Namespace::rename_across(const Place& from, const Place& to, RenameMode mode, const AncestryWalk& walk,
                                       const RequestContext& context) {
-  Renaming renaming{.from = from.name,
-                    .to = to.name,
-                    .mode = mode,
-                    .retired = {},
-                    .now = environment_.clock.wall_now(),
-                    .keep_versions = environment_.format.keep_versions};
-  while (true) {
-    const auto source = committed_source(from, context);
-    if (!source) return fail(source.error());
-    if (auto fresh = to.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
-    const EntryPtr target = to.directory->find(to.name);
-    const bool into_itself = (*source)->id == to.directory->id() ||
-                             (mode == RenameMode::exchange && target && target->id == from.directory->id());
-    if (into_itself) return fail_posix(EINVAL, "a directory cannot move into itself");
-    auto retired = make_way(to, **source, mode, context);
-    if (!retired) return fail(retired.error());
-    if (target && target->id == (*source)->id) {  // on its way already, and make_way has seen it through
-      return mode == RenameMode::no_replace ? fail_posix(EEXIST, "'{}' exists", to.name) : Result<void>();
-    }
-    renaming.retired = *retired;
-    // The new name before the old one goes: a crash in between leaves the entry under both names, with a mark that says
-    // so. The other order would leave it under none.
-    auto arrived = to.directory->commit([=, entry = *source, origin = from.directory->id()](
-                                            DirectoryEdit& edit) { return arrive(edit, *entry, origin, renaming); },
-                                        context);
-    if (arrived) return depart(from, to, *source, context);
-    if (!is_conflict(arrived)) return arrived;
+  for (unsigned tries = 0;; ++tries) {
+    auto renamed = cross(from, to, mode, walk, tries, context);
+    if (!is_conflict(renamed)) return renamed;
+    if (auto paused = back_off(tries, context); !paused) return paused;
   }
 }
 
-// The target's record is in the store, so the rename has happened, and this cannot fail. The rest is done now if
-// possible, and otherwise in the background, or by the next host that loads the target.
+// Each try looks anew. A conflict says that another host was in the way.
+Result<void> Namespace::cross(const Place& from, const Place& to, RenameMode mode, const AncestryWalk& walk,
+                              unsigned tries, const RequestContext& context) {
+  const auto source = committed_source(from, context);
+  if (!source) return fail(source.error());
+  if (auto fresh = to.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
+  const EntryPtr target = to.directory->find(to.name);
+  const bool into_itself = (*source)->id == to.directory->id() ||
+                           (mode == RenameMode::exchange && target && target->id == from.directory->id());
+  if (into_itself) return fail_posix(EINVAL, "a directory cannot move into itself");
+  if (target && target->id == (*source)->id) {  // on its way already, and make_way sees it through
+    if (auto finished = make_way(to, **source, mode, context); !finished) return fail(finished.error());
+    return mode == RenameMode::no_replace ? fail_posix(EEXIST, "'{}' exists", to.name) : Result<void>();
+  }
+  Crossing crossing{.source = *source, .partner = mode == RenameMode::exchange ? target : nullptr};
+  if (!is_directory(crossing.source) && !is_directory(crossing.partner)) {
+    return arrive_and_depart(from, to, crossing, mode, context);
+  }
+  crossing.attempt = std::max<uint64_t>(environment_.random.next_u64() >> std::min(tries, kMostHalvings), 1);
+  if (auto apart = announce_and_look(from, to, crossing, walk, context); !apart) return apart;
+  auto crossed = arrive_and_depart(from, to, crossing, mode, context);
+  if (crossed) return crossed;
+  take_back(from, to, crossing);
+  if (crossing.was_sent) committer_->add(to.directory, environment_.clock.steady_now());
+  return crossed;
+}
+
+Result<void> Namespace::arrive_and_depart(const Place& from, const Place& to, Crossing& crossing, RenameMode mode,
+                                          const RequestContext& context) {
+  auto retired = make_way(to, *crossing.source, mode, context);
+  if (!retired) return fail(retired.error());
+  EntryPtr source = crossing.source;
+  if (is_directory(source)) {
+    source = live(from.directory->find_committed(from.name));
+    const bool is_announced = source && source->id == crossing.source->id && is_leaving(*source, crossing.attempt);
+    if (!is_announced) return fail(Errc::conflict, "the move of '{}' was called off", from.name);
+  }
+  const Renaming renaming{.from = from.name,
+                          .to = to.name,
+                          .mode = mode,
+                          .retired = *retired,
+                          .attempt = crossing.attempt,
+                          .now = environment_.clock.wall_now(),
+                          .keep_versions = environment_.format.keep_versions};
+  crossing.was_sent = true;
+  // The new name before the old one goes: a crash in between leaves the entry under both names, with a mark that says
+  // so. The other order would leave it under none.
+  auto arrived = to.directory->commit(
+      [=, origin = from.directory->id()](DirectoryEdit& edit) { return arrive(edit, *source, origin, renaming); },
+      context);
+  return arrived ? depart(from, to, source, context) : arrived;
+}
+
+// The target's record is in the store. So the rename of a file has happened, and this cannot fail: the rest is done now
+// if possible, and otherwise in the background, or by the next host that loads the target. A directory's happens with
+// the source's record.
 Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPtr& source,
                                const RequestContext& context) {
   const EntryPtr arrived = to.directory->find_committed(to.name);
   const bool still_marked = arrived && arrived->id == source->id && arrived->move;
+  if (!still_marked && is_directory(source)) return see_through(from, to, source, context);
   if (!still_marked) {  // another host was faster, or the entry has moved on with its mark
     committer_->add(to.directory, environment_.clock.steady_now());
     return {};
@@ -223,6 +276,10 @@ Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPt
     }
     return {};
   }
+  if (is_directory(source)) {
+    if (is_conflict(departed)) return see_through(from, to, source, context);
+    return fail(Errc::unavailable, "a move that is completed or called off later: {}", departed.error().to_string());
+  }
   // The source was written to since it was read: finish_move takes the new version over before the name goes.
   if (is_conflict(departed) && finish_move(*to.directory, to.name, context)) return {};
   log::warning("'{}' has moved to '{}', its old name goes later: {}", from.name, to.name, departed.error().to_string());
@@ -231,6 +288,16 @@ Result<void> Namespace::depart(const Place& from, const Place& to, const EntryPt
   (void)from.directory->commit_soon(departure);
   committer_->add(to.directory, environment_.clock.steady_now());
   return {};
+}
+
+// Another host has completed the move of the directory `source`, or has called it off.
+Result<void> Namespace::see_through(const Place& from, const Place& to, const EntryPtr& source,
+                                    const RequestContext& context) {
+  if (auto finished = finish_moves(*to.directory, context); !finished) return finished;
+  if (auto fresh = from.directory->refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
+  const bool has_left = !find_standing(*from.directory, from.name, source->id).entry &&
+                        !has_left_otherwise(*from.directory, source->id, source->leaving->attempt);
+  return has_left ? Result<void>() : fail(Errc::conflict, "the move of '{}' was called off", from.name);
 }
 
 }  // namespace cairn

@@ -72,6 +72,15 @@ struct Move {
   EntryId directory = 0;
   std::string name;
   EntryPtr replacement;  // nullptr: the old name goes
+  uint64_t attempt = 0;  // of a directory: what Leaving says of it where it also stands, or the move is called off
+};
+
+// A directory here is about to move to another one (docs/format.md, "Moves of directories"). On a deleted entry: it has
+// left by this attempt, and by no other.
+struct Leaving {
+  uint64_t attempt = 0;     // random: another for each try of each move; 0: none is under way
+  EntryId directory = 0;    // where it is to go
+  bool called_off = false;  // an earlier attempt was, but may still arrive where it was going to
 };
 
 // A live entry of any kind carries the history of its name. Of a file the last version is the content; under a symlink,
@@ -85,6 +94,7 @@ struct Entry {
   std::vector<VersionPtr> versions;  // oldest first
   std::optional<Nanos> deleted;      // set: the name is free and only the history is left
   std::optional<Move> move;
+  std::optional<Leaving> leaving;
 
   // What a file holds; nullptr if it was never published, and for every other kind.
   [[nodiscard]] VersionPtr current() const {

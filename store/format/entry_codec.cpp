@@ -162,7 +162,7 @@ Result<std::vector<VersionPtr>> read_versions(const format::Entry& proto, TakenO
 
 Result<Move> read_move(const format::Move& proto, uint32_t chunk_size) {
   if (proto.directory() == 0 || !is_valid_name(proto.name())) return fail(Errc::corrupt, "a move from nowhere");
-  Move move{.directory = proto.directory(), .name = proto.name(), .replacement = nullptr};
+  Move move{.directory = proto.directory(), .name = proto.name(), .replacement = nullptr, .attempt = proto.attempt()};
   if (!proto.has_replacement()) return move;
   if (proto.replacement().has_move()) return fail(Errc::corrupt, "a move within a move");
   auto replacement = read_entry(proto.replacement(), nullptr, chunk_size);
@@ -242,10 +242,16 @@ void write_entry(const Entry& entry, KnownVersions& known, uint32_t chunk_size, 
   }
   // 0 says "not deleted": a deletion at the epoch itself is moved by a nanosecond.
   if (entry.deleted) proto->set_deleted_ns(*entry.deleted == 0 ? 1 : *entry.deleted);
+  if (entry.leaving) {
+    proto->mutable_leaving()->set_attempt(entry.leaving->attempt);
+    proto->mutable_leaving()->set_directory(entry.leaving->directory);
+    proto->mutable_leaving()->set_called_off(entry.leaving->called_off);
+  }
   if (!entry.move) return;
   format::Move* move = proto->mutable_move();
   move->set_directory(entry.move->directory);
   move->set_name(entry.move->name);
+  move->set_attempt(entry.move->attempt);
   if (entry.move->replacement) {
     KnownVersions none;
     write_entry(*entry.move->replacement, none, chunk_size, move->mutable_replacement());
@@ -269,6 +275,14 @@ Result<Entry> read_entry(const format::Entry& proto, TakenOver* taken_over, uint
   entry.first_version = proto.first_version();
   entry.versions = std::move(*versions);
   if (proto.deleted_ns() != 0) entry.deleted = proto.deleted_ns();
+  if (proto.has_leaving()) {
+    const format::Leaving& leaving = proto.leaving();
+    const bool is_under_way = leaving.attempt() != 0;
+    if (is_under_way != (leaving.directory() != 0)) return fail(Errc::corrupt, "a move to nowhere");
+    if (!is_under_way && !leaving.called_off()) return fail(Errc::corrupt, "a move that nobody makes");
+    entry.leaving =
+        Leaving{.attempt = leaving.attempt(), .directory = leaving.directory(), .called_off = leaving.called_off()};
+  }
   if (proto.has_move()) {
     auto move = read_move(proto.move(), chunk_size);
     if (!move) return fail(std::move(move).error());

@@ -56,11 +56,19 @@ void CacheWarmer::fetch_everything(const Progress& progress) {
   environment_.cache.flush();
 }
 
+// Files are opened without the lock: a long chunk list comes from the store.
 std::optional<CacheWarmer::Piece> CacheWarmer::next_piece() {
   MutexLock lock(mutex_);
   while (pieces_.empty() && !stop_.stop_requested()) {
     if (next_file_ < files_.size()) {
-      open_next_file(lock);
+      const size_t file = next_file_++;
+      ++opening_;
+      lock.unlock();
+      const auto reader = FileReader::open(environment_, reader_, files_[file], context());
+      lock.lock();
+      --opening_;
+      add_file_locked(file, reader);
+      opened_.notify_all();
     } else if (opening_ > 0) {
       opened_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return !pieces_.empty() || opening_ == 0; });
     } else {
@@ -73,15 +81,7 @@ std::optional<CacheWarmer::Piece> CacheWarmer::next_piece() {
   return piece;
 }
 
-// Without the lock: a long chunk list comes from the store.
-void CacheWarmer::open_next_file(MutexLock& lock) {
-  const size_t file = next_file_++;
-  ++opening_;
-  lock.unlock();
-  const auto reader = FileReader::open(environment_, reader_, files_[file], context());
-  lock.lock();
-  --opening_;
-  opened_.notify_all();
+void CacheWarmer::add_file_locked(size_t file, const Result<std::shared_ptr<FileReader>>& reader) {
   if (!reader) {
     failed_.emplace(file, reader.error().message());
     return;

@@ -55,7 +55,7 @@ class CacheWarmer {
   void fetch_everything(const Progress& progress);
   // nullopt: nothing is left, or the work is stopped.
   std::optional<Piece> next_piece();
-  void open_next_file(MutexLock& lock) CAIRN_REQUIRES(mutex_);
+  void add_file_locked(size_t file, const Result<std::shared_ptr<FileReader>>& reader) CAIRN_REQUIRES(mutex_);
   void bring(const Piece& piece);
   void keep(const ChunkId& id, const SharedBuffer& plain);
   void fail_file(size_t file, const Error& error);

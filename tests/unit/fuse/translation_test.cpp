@@ -31,6 +31,8 @@ TEST_F(FuseTranslationTest, the_terms_of_the_mount_are_the_chosen_ones) {
   const uint32_t wanted = FUSE_ASYNC_READ | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_ATOMIC_O_TRUNC |
                           FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_EXPLICIT_INVAL_DATA;
   EXPECT_EQ(terms.flags & wanted, wanted);
+  EXPECT_NE(terms.flags & FUSE_INIT_EXT, 0U);
+  EXPECT_EQ(terms.flags2, 1U << 8);  // FUSE_ALLOW_IDMAP
   const uint32_t unwanted = FUSE_WRITEBACK_CACHE | FUSE_AUTO_INVAL_DATA | FUSE_HANDLE_KILLPRIV | FUSE_DONT_MASK |
                             FUSE_POSIX_ACL | FUSE_FLOCK_LOCKS | FUSE_POSIX_LOCKS | FUSE_SPLICE_READ | FUSE_SPLICE_WRITE;
   EXPECT_EQ(terms.flags & unwanted, 0U);
