@@ -59,17 +59,18 @@ Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
 // The stem is `<directory>/<n>`; the files of a staging file are named after it.
 class DiskStagingFile final : public StagingFile {
  public:
-  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, std::shared_ptr<KeepLog> log, bool stays)
+  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, std::shared_ptr<DiskStagingArea::Shared> shared,
+                  bool stays)
       : stem_(std::move(stem)),
         number_(number),
         data_(std::move(data)),
-        keep_log_(std::move(log)),
+        shared_(std::move(shared)),
         stays_(stays),
         noted_(stays) {}
   ~DiskStagingFile() override {
     if (stays_) return;
-    remove_file(path(kDataSuffix));
-    if (noted_) remove_file(path(kNoteSuffix));
+    shared_->spares.give(path(kDataSuffix));
+    if (noted_) shared_->spares.give(path(kNoteSuffix));
   }
 
   [[nodiscard]] int fd() const override { return data_.get(); }
@@ -79,8 +80,12 @@ class DiskStagingFile final : public StagingFile {
   Result<void> note(std::string_view description) override {
     const MutexLock lock(keeping_);
     const std::string fresh = path(kNoteSuffix) + ".tmp";
-    auto file = open_file(fresh, O_RDWR | O_CREAT | O_TRUNC);
-    if (!file) return fail(std::move(file).error().in("note a staging file"));
+    auto file = shared_->spares.take(fresh);
+    if (!file) {
+      auto made = open_file(fresh, O_RDWR | O_CREAT | O_TRUNC);
+      if (!made) return fail(std::move(made).error().in("note a staging file"));
+      file = std::move(*made);
+    }
     const std::string head = seal(description) + kNoteEnd;
     if (auto written = write_at(file->get(), 0, as_bytes(head)); !written) return written;
     if (::rename(fresh.c_str(), path(kNoteSuffix).c_str()) != 0) {
@@ -108,6 +113,7 @@ class DiskStagingFile final : public StagingFile {
     auto written = replace_file(path(kKeptSuffix), seal(description));
     if (!written) return fail(std::move(written).error().in("keep staging file"));
     stays_ = true;
+    note_.reset();
     leave_log();
     return {};
   }
@@ -117,9 +123,10 @@ class DiskStagingFile final : public StagingFile {
     if (!bytes) return fail(std::move(bytes).error());
     if (!*bytes) return keep(description);
     const MutexLock lock(keeping_);
-    auto place = keep_log_->append(number_, description, **bytes);
+    auto place = shared_->log.append(number_, description, **bytes);
     if (!place) return fail(std::move(place).error().in("keep staging file"));
     stays_ = true;
+    note_.reset();  // there may be thousands of these: one descriptor each will do
     leave_log();
     logged_ = *place;
     return {};
@@ -128,9 +135,9 @@ class DiskStagingFile final : public StagingFile {
   // The note first: a file with a description alone is found as what it was, and one with a note alone is not.
   void release() override {
     const MutexLock lock(keeping_);
-    if (noted_) remove_file(path(kNoteSuffix));
-    noted_ = false;
     note_.reset();
+    if (noted_) shared_->spares.give(path(kNoteSuffix));
+    noted_ = false;
     remove_file(path(kKeptSuffix));
     leave_log();
     stays_ = false;
@@ -152,7 +159,7 @@ class DiskStagingFile final : public StagingFile {
 
   // What stands there is safe elsewhere, or need not be.
   void leave_log() CAIRN_REQUIRES(keeping_) {
-    if (logged_) keep_log_->release(*logged_);
+    if (logged_) shared_->log.release(*logged_);
     logged_.reset();
   }
 
@@ -161,7 +168,7 @@ class DiskStagingFile final : public StagingFile {
   const std::string stem_;
   const uint64_t number_;
   const UniqueFd data_;
-  const std::shared_ptr<KeepLog> keep_log_;
+  const std::shared_ptr<DiskStagingArea::Shared> shared_;
   Mutex keeping_;  // held over local I/O
   bool stays_ CAIRN_GUARDED_BY(keeping_);
   bool noted_ CAIRN_GUARDED_BY(keeping_);
@@ -206,7 +213,7 @@ uint64_t discard(const std::string& stem) {
 }
 
 Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept,
-                             const std::shared_ptr<KeepLog>& keep_log) {
+                             const std::shared_ptr<DiskStagingArea::Shared>& shared) {
   auto found = read_whole_file(stem + std::string(is_kept ? kKeptSuffix : kNoteSuffix));
   if (!found) return fail(std::move(found).error());
   const size_t note_end = is_kept ? found->size() : std::min(found->find(kNoteEnd), found->size());
@@ -216,7 +223,7 @@ Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_k
   if (!data) return fail(std::move(data).error());
   std::string log = note_end < found->size() ? found->substr(note_end + 1) : "";
   return KeptStagingFile{number, std::move(*description), is_kept, std::move(log),
-                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), keep_log, true)};
+                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), shared, true)};
 }
 
 // Gives what was kept in the log files of its own. The bytes there may never have reached the disk, those in the log
@@ -237,13 +244,13 @@ Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string
   if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
   auto lock = DirectoryLock::take(directory, path);
   if (!lock) return fail(std::move(lock).error());
-  auto keep_log = std::make_shared<KeepLog>(directory);
-  const auto taken = keep_log->take_left([&](const auto& left) { return take_out(directory, left); });
+  auto shared = std::make_shared<Shared>(directory);
+  const auto taken = shared->log.take_left([&](const auto& left) { return take_out(directory, left); });
   if (!taken) log::error("what was kept in '{}' stays where it is: {}", directory, taken.error().to_string());
   auto found = numbers_in(directory);
   if (!found) return fail(std::move(found).error());
   std::unique_ptr<DiskStagingArea> area(
-      new DiskStagingArea(std::move(directory), std::move(*lock), std::move(keep_log), std::move(*found)));
+      new DiskStagingArea(std::move(directory), std::move(*lock), std::move(shared), std::move(*found)));
   return area;
 }
 
@@ -262,9 +269,12 @@ Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
   if (auto restored = restore_directory(); !restored) return fail(restored.error().in("create staging file"));
   const uint64_t number = next_++;
   std::string stem = fmt::format("{}/{}", directory_, number);
+  if (auto spare = shared_->spares.take(stem + std::string(kDataSuffix))) {
+    return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*spare), shared_, false);
+  }
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
   if (!data) return fail(std::move(data).error().in("create staging file"));
-  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), log_, false);
+  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), shared_, false);
 }
 
 Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
@@ -280,7 +290,7 @@ Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
       ++discarded_files;
       continue;
     }
-    auto taken = take(stem, number, is_kept, log_);
+    auto taken = take(stem, number, is_kept, shared_);
     if (taken) {
       kept.push_back(std::move(*taken));
     } else {

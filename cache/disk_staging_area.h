@@ -7,6 +7,7 @@
 #include "base/mutex.h"
 #include "cache/directory_lock.h"
 #include "cache/keep_log.h"
+#include "cache/spare_files.h"
 #include "cache/staging_area.h"
 
 namespace cairn {
@@ -24,6 +25,13 @@ namespace cairn {
 // Durability: after keep() or keep_briefly() returned, the bytes and the description survive power loss.
 class DiskStagingArea final : public StagingArea {
  public:
+  // What the staging files of one area have in common.
+  struct Shared {
+    explicit Shared(const std::string& directory) : log(directory), spares(directory) {}
+    KeepLog log;
+    SpareFiles spares;
+  };
+
   // Failures: conflict (another process has this directory), permission_denied, no_space, io.
   static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path);
 
@@ -34,15 +42,16 @@ class DiskStagingArea final : public StagingArea {
 
  private:
   Result<void> restore_directory();
-  DiskStagingArea(std::string directory, DirectoryLock lock, std::shared_ptr<KeepLog> log, std::vector<uint64_t> found)
+  DiskStagingArea(std::string directory, DirectoryLock lock, std::shared_ptr<Shared> shared,
+                  std::vector<uint64_t> found)
       : directory_(std::move(directory)),
-        log_(std::move(log)),
+        shared_(std::move(shared)),
         lock_(std::move(lock)),
         next_(found.empty() ? 1 : found.back() + 1),
         found_(std::move(found)) {}
 
   const std::string directory_;
-  const std::shared_ptr<KeepLog> log_;
+  const std::shared_ptr<Shared> shared_;
   Mutex lock_mutex_;
   DirectoryLock lock_ CAIRN_GUARDED_BY(lock_mutex_);
   std::atomic<uint64_t> next_;  // the number of the next staging file: above every one found at open

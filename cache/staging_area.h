@@ -23,7 +23,8 @@ class StagingFile {
   // Writes down whose bytes these are while they are still being written, so that a crash of this process (not of the
   // machine) leaves them to somebody. What was logged before is forgotten. Failures: no_space, io.
   virtual Result<void> note(std::string_view description) = 0;
-  // Writes `record` at `position` of the log that follows the note; nothing if there is none. Costs one write(2).
+  // Writes `record` at `position` of the log that follows the note; nothing if there is none, or after a keep. Costs
+  // one write(2).
   virtual Result<void> log(uint64_t position, ByteView record) = 0;
 
   // Makes the bytes and `description` durable, to be found by take_kept() after a restart. May be called again, with a

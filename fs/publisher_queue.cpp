@@ -198,8 +198,9 @@ Result<void> Publisher::trim(std::vector<Publication>& run) const {
   std::shared_ptr<Directory> directory;
   for (size_t i = 0; i < run.size(); ++i) {
     Publication& publication = run[i];
-    // Given up, or published by another way, while it was sealed.
-    if (publication.kept && !find(publication.place.draft)) publication.kept.reset();
+    // Given up, replaced, or published in another way while it was sealed.
+    const auto now = publication.kept ? find(publication.place.draft) : std::nullopt;
+    if (!now || now->state != KeptState::queued) publication.kept.reset();
     const bool is_held_up = !publication.outcome && is_about_the_store(publication.outcome.error());
     const auto there = directory_of(publication);
     if (!is_held_up && (!there || !directory || there == directory)) {
@@ -263,7 +264,7 @@ Result<void> Publisher::conclude(const Publication& publication) {
     forget(publication.kept->number);
   } else if (publication.kept) {
     failed_in_queue(*publication.kept, outcome.error());
-  } else if (!outcome) {
+  } else if (publication.place.changes && !outcome) {
     log::warning("directory {:016x}: changes wait for its next commit: {}", publication.place.directory,
                  outcome.error().to_string());
   }
@@ -283,7 +284,7 @@ void Publisher::failed_in_queue(const KeptFile& kept, const Error& error) {
     KeptFile& file = found->second;
     if (!file.is_late && !std::exchange(file.untold, true)) ++untold_;
     file.unreported = true;
-    file.state = KeptState::waiting;
+    if (file.state == KeptState::queued) file.state = KeptState::waiting;
     file.identity.error = error.to_string();
     kicked_ = true;
   }

@@ -51,7 +51,8 @@ class DiskStagingAreaTest : public testing::Test {
   [[nodiscard]] std::vector<std::string> files() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(directory_.path() / "staging")) {
-      if (entry.path().filename() != "lock") names.push_back(entry.path().filename());
+      const std::string name = entry.path().filename();
+      if (name != "lock" && !name.starts_with("spare.")) names.push_back(name);
     }
     std::ranges::sort(names);
     return names;
@@ -185,6 +186,25 @@ TEST_F(DiskStagingAreaTest, a_second_owner_is_refused_and_told_who_the_first_is)
 TEST_F(DiskStagingAreaTest, a_path_that_is_a_file_is_refused) {
   std::ofstream(directory_.path() / "file") << "x";
   EXPECT_FALSE(DiskStagingArea::open(directory_.path() / "file"));
+}
+
+TEST_F(DiskStagingAreaTest, what_is_done_with_is_taken_again_empty_and_goes_with_the_area) {
+  auto area = open();
+  const auto inode_of = [](const StagingFile& file) {
+    struct stat status {};
+    EXPECT_EQ(::fstat(file.fd(), &status), 0);
+    return status.st_ino;
+  };
+  auto first = create(*area, "first");
+  const auto inode = inode_of(*first);
+  first.reset();
+  auto second = create(*area);
+  EXPECT_EQ(inode_of(*second), inode);
+  EXPECT_EQ(content_of(*second), "");
+  EXPECT_EQ(files(), (std::vector<std::string>{"2.data"}));
+  second.reset();
+  area.reset();
+  EXPECT_FALSE(fs::exists(directory_.path() / "staging" / "spare.2"));
 }
 
 TEST_F(DiskStagingAreaTest, what_is_kept_briefly_is_found_after_a_crash_in_order_and_whole) {
