@@ -1,13 +1,14 @@
 // Generated operations on a FileSystem and on a plain tree in memory must give the same results, contents and errors.
 //
 // rapidcheck prints its seed, and for a failure the shrunk operations with a line that repeats it. For a long run:
-//   RC_PARAMS="max_success=5000 max_size=200" test_model
+//   RC_PARAMS="max_success=5000 max_size=100" test_model
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <cstdlib>
 
 #include "tests/model/comparison.h"
+#include "tests/model/failing_hosts.h"
 
 namespace cairn::model {
 namespace {
@@ -38,6 +39,17 @@ RC_GTEST_PROP(Model, open_files_do_what_those_of_a_plain_tree_do, ()) { compare(
 
 RC_GTEST_PROP(Model, two_hosts_that_take_turns_are_one_plain_tree, ()) {
   compare(*operations(kNamesAndAttributes, 2), 2);
+}
+
+RC_GTEST_PROP(Model, failing_hosts_lose_nothing_and_bury_nothing, ()) {
+  const auto played = *steps();
+  FailingHosts hosts;
+  for (size_t i = 0; i < played.size(); ++i) {
+    const std::string wrong = hosts.play(played[i]);
+    if (!wrong.empty()) RC_FAIL(fmt::format("step {}: {}", i + 1, wrong));
+  }
+  const std::string wrong = hosts.finish();
+  if (!wrong.empty()) RC_FAIL(wrong);
 }
 
 }  // namespace
