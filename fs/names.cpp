@@ -82,9 +82,10 @@ Result<void> StoreFileSystem::free_in_the_store(const Target& where, const Reque
 }
 
 // Durable at once, and made by one host only.
-Result<NodeReply> StoreFileSystem::commit_new_entry(const Target& where, Entry entry, const RequestContext& context) {
+Result<NodeReply> StoreFileSystem::commit_new_entry(const Target& where, const Entry& entry,
+                                                    const RequestContext& context) {
   if (auto is_free = free_in_the_store(where, context); !is_free) return fail(std::move(is_free).error());
-  auto made = create_entry(where.place.name, std::move(entry), 0, true, environment_.format.keep_versions);
+  auto made = create_entry(where.place.name, entry, 0, true, environment_.format.keep_versions);
   if (auto done = where.place.parent->directory->commit(std::move(made), context); !done) {
     return fail(std::move(done).error());
   }
@@ -108,7 +109,7 @@ Result<NodeReply> StoreFileSystem::make_symlink(NodeId parent, const std::string
   if (!where) return fail(std::move(where).error());
   Entry entry = new_entry(*where->place.parent->directory, Kind::symlink, 0777, caller);
   entry.target = link_target;
-  return commit_new_entry(*where, std::move(entry), context);
+  return commit_new_entry(*where, entry, context);
 }
 
 Result<std::string> StoreFileSystem::read_symlink(NodeId id, const RequestContext& /*context*/) {

@@ -218,7 +218,7 @@ Mutation Publisher::late_publication(const KeptFile& kept, const FileView& view,
   late.file.attributes.uid = kept.identity.file.attributes.uid;
   late.file.versions.clear();
   late.file.first_version = 1;
-  return publish_late(std::move(late), sources_.environment.format.keep_versions);
+  return publish_late(late, sources_.environment.format.keep_versions);
 }
 
 void Publisher::tell_where(const KeptFile& kept, const VersionPtr& version) const {

@@ -145,7 +145,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<Target> target(NodeId parent, const std::string& name, const RequestContext& context) const;
   [[nodiscard]] Entry new_entry(const Directory& parent, Kind kind, uint32_t mode, const Caller& caller) const;
   Result<void> free_in_the_store(const Target& where, const RequestContext& context);
-  Result<NodeReply> commit_new_entry(const Target& where, Entry entry, const RequestContext& context);
+  Result<NodeReply> commit_new_entry(const Target& where, const Entry& entry, const RequestContext& context);
   [[nodiscard]] Result<void> check_place(DirectoryNodePtr node, uint64_t attempt, const RequestContext& context) const;
   [[nodiscard]] Result<void> check_ancestry(const Target& from, const Target& to, RenameMode mode) const;
   Result<void> publish_before_replacing(const Entry& source, const RequestContext& context);

@@ -1,5 +1,6 @@
 #include "tests/support/test_host.h"
 
+#include <utility>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
@@ -23,8 +24,8 @@ std::pair<std::string, std::string> split(const std::string& path) {
 
 }  // namespace
 
-TestHost::TestHost(ObjectStore& objects, const TestHostOptions& options)
-    : objects_(objects), options_(options), staging_(std::make_shared<TemporaryDirectory>()) {
+TestHost::TestHost(ObjectStore& objects, TestHostOptions options)
+    : objects_(objects), options_(std::move(options)), staging_(std::make_shared<TemporaryDirectory>()) {
   start();
 }
 

@@ -26,7 +26,7 @@ struct TestHostOptions {
 // Thread-safety: as FileSystem's; the path calls keep no state.
 class TestHost {
  public:
-  explicit TestHost(ObjectStore& objects, const TestHostOptions& options = {});
+  explicit TestHost(ObjectStore& objects, TestHostOptions options = {});
   ~TestHost();
   TestHost(const TestHost&) = delete;
   TestHost& operator=(const TestHost&) = delete;
