@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "base/digest.h"
@@ -59,9 +61,16 @@ Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
 // The stem is `<directory>/<n>`; the files of a staging file are named after it.
 class DiskStagingFile final : public StagingFile {
  public:
-  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, bool stays)
-      : stem_(std::move(stem)), number_(number), data_(std::move(data)), stays_(stays), noted_(stays) {}
+  DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, std::shared_ptr<StagingRoom> room, bool stays)
+      : stem_(std::move(stem)),
+        number_(number),
+        data_(std::move(data)),
+        room_(std::move(room)),
+        stays_(stays),
+        noted_(stays),
+        counts_as_kept_(stays) {}
   ~DiskStagingFile() override {
+    count(0);
     if (stays_) return;
     remove_file(path(kDataSuffix));
     if (noted_) remove_file(path(kNoteSuffix));
@@ -103,7 +112,13 @@ class DiskStagingFile final : public StagingFile {
     auto written = replace_file(path(kKeptSuffix), seal(description));
     if (!written) return fail(std::move(written).error().in("keep staging file"));
     stays_ = true;
+    recount(true);
     return {};
+  }
+
+  void count(uint64_t staged_bytes) override {
+    const MutexLock lock(counting_);
+    recount_locked(counts_as_kept_, staged_bytes);
   }
 
   // The note first: a file with a description alone is found as what it was, and one with a note alone is not.
@@ -114,19 +129,37 @@ class DiskStagingFile final : public StagingFile {
     note_.reset();
     remove_file(path(kKeptSuffix));
     stays_ = false;
+    recount(false);
   }
 
  private:
+  // It is one of those that are kept, or no longer.
+  void recount(bool as_kept) {
+    const MutexLock lock(counting_);
+    recount_locked(as_kept, counted_);
+  }
+  void recount_locked(bool as_kept, uint64_t bytes) CAIRN_REQUIRES(counting_) {
+    const auto told = [](bool kept, uint64_t size) {
+      return kept ? StagingRoom::Bytes{0, size} : StagingRoom::Bytes{size, 0};
+    };
+    room_->recount(told(counts_as_kept_, counted_), told(as_kept, bytes));
+    counts_as_kept_ = as_kept;
+    counted_ = bytes;
+  }
   [[nodiscard]] std::string path(std::string_view suffix) const { return stem_ + std::string(suffix); }
 
   const std::string stem_;
   const uint64_t number_;
   const UniqueFd data_;
+  const std::shared_ptr<StagingRoom> room_;
   Mutex keeping_;  // held over local I/O
   bool stays_ CAIRN_GUARDED_BY(keeping_);
   bool noted_ CAIRN_GUARDED_BY(keeping_);
   std::optional<UniqueFd> note_ CAIRN_GUARDED_BY(keeping_);
   uint64_t log_begin_ CAIRN_GUARDED_BY(keeping_) = 0;
+  Mutex counting_;
+  bool counts_as_kept_ CAIRN_GUARDED_BY(counting_);
+  uint64_t counted_ CAIRN_GUARDED_BY(counting_) = 0;
 };
 
 // "17.data" -> 17.
@@ -164,7 +197,21 @@ uint64_t discard(const std::string& stem) {
   return found ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
-Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept) {
+// What a file takes of its disk.
+uint64_t disk_bytes(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+// For everybody, also where the super-user has more. A disk that cannot be asked is no reason to refuse.
+uint64_t free_on_disk(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
+  return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept,
+                             const std::shared_ptr<StagingRoom>& room) {
   auto found = read_whole_file(stem + std::string(is_kept ? kKeptSuffix : kNoteSuffix));
   if (!found) return fail(std::move(found).error());
   const size_t note_end = is_kept ? found->size() : std::min(found->find(kNoteEnd), found->size());
@@ -173,23 +220,31 @@ Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_k
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR);
   if (!data) return fail(std::move(data).error());
   std::string log = note_end < found->size() ? found->substr(note_end + 1) : "";
-  return KeptStagingFile{number, std::move(*description), is_kept, std::move(log),
-                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), true)};
+  const uint64_t size_bytes = disk_bytes(data->get());
+  auto file = std::make_unique<DiskStagingFile>(stem, number, std::move(*data), room, true);
+  file->count(size_bytes);
+  return KeptStagingFile{number, std::move(*description), is_kept, std::move(log), std::move(file)};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path) {
+DiskStagingArea::DiskStagingArea(std::string directory, DirectoryLock lock, std::vector<uint64_t> found,
+                                 uint64_t limit_bytes)
+    : directory_(std::move(directory)),
+      room_(std::make_shared<StagingRoom>(limit_bytes, [where = directory_] { return free_on_disk(where); })),
+      lock_(std::move(lock)),
+      next_(found.empty() ? 1 : found.back() + 1),
+      found_(std::move(found)) {}
+
+Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path, uint64_t limit_bytes) {
   std::string directory = path + "/staging";
   if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
   auto lock = DirectoryLock::take(directory, path);
   if (!lock) return fail(std::move(lock).error());
   auto found = numbers_in(directory);
   if (!found) return fail(std::move(found).error());
-  const uint64_t first_free = found->empty() ? 1 : found->back() + 1;
-  std::unique_ptr<DiskStagingArea> area(
-      new DiskStagingArea(std::move(directory), std::move(*lock), first_free, std::move(*found)));
-  return area;
+  return std::unique_ptr<DiskStagingArea>(
+      new DiskStagingArea(std::move(directory), std::move(*lock), std::move(*found), limit_bytes));
 }
 
 Result<void> DiskStagingArea::restore_directory() {
@@ -209,7 +264,7 @@ Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
   std::string stem = fmt::format("{}/{}", directory_, number);
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
   if (!data) return fail(std::move(data).error().in("create staging file"));
-  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), false);
+  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), room_, false);
 }
 
 Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
@@ -225,7 +280,7 @@ Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {
       ++discarded_files;
       continue;
     }
-    auto taken = take(stem, number, is_kept);
+    auto taken = take(stem, number, is_kept, room_);
     if (taken) {
       kept.push_back(std::move(*taken));
     } else {

@@ -22,19 +22,21 @@ namespace cairn {
 class DiskStagingArea final : public StagingArea {
  public:
   // Failures: conflict (another process has this directory), permission_denied, no_space, io.
-  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path);
+  // `limit_bytes`: the most that may be staged; 0: as much as the disk has.
+  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path, uint64_t limit_bytes = 0);
 
   Result<std::unique_ptr<StagingFile>> create() override;
 
   // A kept file whose description is damaged stays on the disk for a person to look at, and is logged as an error.
   Result<std::vector<KeptStagingFile>> take_kept() override;
+  StagingRoom& room() override { return *room_; }
 
  private:
   Result<void> restore_directory();
-  DiskStagingArea(std::string directory, DirectoryLock lock, uint64_t first_free, std::vector<uint64_t> found)
-      : directory_(std::move(directory)), lock_(std::move(lock)), next_(first_free), found_(std::move(found)) {}
+  DiskStagingArea(std::string directory, DirectoryLock lock, std::vector<uint64_t> found, uint64_t limit_bytes);
 
   const std::string directory_;
+  const std::shared_ptr<StagingRoom> room_;  // shared with the files, which may outlive their area
   Mutex lock_mutex_;
   DirectoryLock lock_ CAIRN_GUARDED_BY(lock_mutex_);
   std::atomic<uint64_t> next_;  // the number of the next staging file: above every one found at open

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "cache/staging_room.h"
 
 namespace cairn {
 
@@ -29,6 +30,9 @@ class StagingFile {
   // Makes the bytes and `description` durable, to be found by take_kept() after a restart. May be called again, with a
   // newer description. Failures: no_space, io.
   virtual Result<void> keep(std::string_view description) = 0;
+  // So many bytes are staged in it now: what its area's room is told.
+  virtual void count(uint64_t staged_bytes) = 0;
+
   // Undoes keep() and note(): the bytes are safe elsewhere, and the file goes when this object does.
   virtual void release() = 0;
 };
@@ -50,6 +54,8 @@ class StagingArea {
   // What an earlier process kept and never released, or noted and never closed, in the order of their numbers. Called
   // once, at start; files of which nothing is known are removed and counted in a log line, never silently.
   virtual Result<std::vector<KeptStagingFile>> take_kept() = 0;
+  // What its files share.
+  virtual StagingRoom& room() = 0;
 };
 
 }  // namespace cairn

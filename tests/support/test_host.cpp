@@ -33,10 +33,12 @@ TestHost::~TestHost() {
 }
 
 void TestHost::start() {
-  environment_ = std::make_unique<TestEnvironment>(
-      objects_,
-      TestEnvironmentOptions{.host = options_.host, .clock = options_.clock, .random_seed = options_.random_seed},
-      staging_);
+  environment_ = std::make_unique<TestEnvironment>(objects_,
+                                                   TestEnvironmentOptions{.host = options_.host,
+                                                                          .staging_bytes = options_.staging_bytes,
+                                                                          .clock = options_.clock,
+                                                                          .random_seed = options_.random_seed},
+                                                   staging_);
   if (ended_at_ != 0) clock().advance(std::chrono::nanoseconds(ended_at_ - clock().wall_now()));
   environment_->environment().options.revalidate = options_.revalidate;
   environment_->environment().options.read_only = options_.read_only;

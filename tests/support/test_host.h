@@ -18,6 +18,7 @@ struct TestHostOptions {
   bool read_only = false;
   const Clock* clock = nullptr;  // as TestEnvironmentOptions has them
   std::optional<uint64_t> random_seed{};
+  uint64_t staging_bytes = 0;
 };
 
 // A FileSystem with everything it needs, over a store that others may share.

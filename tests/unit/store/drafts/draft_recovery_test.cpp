@@ -134,6 +134,20 @@ TEST(DraftDescriptionTest, a_million_extents_come_back_as_they_were) {
   EXPECT_EQ(read->layout.staged_bytes(), 999999U);
 }
 
+TEST(DraftDescriptionTest, what_was_sent_comes_back_as_it_was_and_older_versions_refuse_it) {
+  DraftLayout layout(0);
+  layout.write(0, 3000);
+  const ChunkRef chunk{1000, 1000, sha256(as_bytes("id")), xxh3_128(as_bytes("bytes"))};
+  layout.sent(std::make_shared<const ChunkRef>(chunk));
+  layout.write(1200, 100);
+  const std::string text = describe_draft({"store", "me", layout, nullptr}, kChunk);
+  const auto read = parse_draft(text, kChunk);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->layout.extents(), layout.extents());
+  EXPECT_EQ(read->layout.sent_bytes(), 900U);
+  EXPECT_NE(text.find("\"format\":3"), std::string::npos);
+}
+
 TEST_F(DraftRecoveryTest, a_fork_and_what_it_was_forked_from_change_apart) {
   auto draft = host_->draft_over(put_file(store_, random_bytes(3 * kChunk, 1).view()));
   ASSERT_TRUE(draft->write(10, random_bytes(2 * kChunk, 2).view()));
