@@ -71,6 +71,17 @@ void TestHost::kill_and_restart() {
   start();
 }
 
+void TestHost::crash_and_restart() {
+  objects_.add({.times = kEveryTime});
+  auto left = std::make_shared<TemporaryDirectory>();
+  using Options = std::filesystem::copy_options;
+  std::filesystem::copy(staging_->path(), left->path(), Options::recursive | Options::overwrite_existing);
+  end();
+  staging_ = std::move(left);
+  objects_.heal();
+  start();
+}
+
 Result<NodeReply> TestHost::hold(const std::string& path) {
   const auto context = test_context();
   auto reply = files_->get_attributes(kRootNode, std::nullopt, context);

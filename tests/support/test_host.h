@@ -38,6 +38,8 @@ class TestHost {
   // kill nothing of the old process reaches the store.
   void restart();
   void kill_and_restart();
+  // The same, and what was being written stays on the disk, as where no destructor runs.
+  void crash_and_restart();
 
   // Paths are below the root, "a/b/c"; "" is the root itself. A node that a call found is forgotten before it returns.
   Result<NodeReply> stat(const std::string& path);
