@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "base/digest.h"
@@ -66,8 +68,10 @@ class DiskStagingFile final : public StagingFile {
         data_(std::move(data)),
         shared_(std::move(shared)),
         stays_(stays),
-        noted_(stays) {}
+        noted_(stays),
+        counts_as_kept_(stays) {}
   ~DiskStagingFile() override {
+    count(0);
     if (stays_) return;
     shared_->spares.give(path(kDataSuffix));
     if (noted_) shared_->spares.give(path(kNoteSuffix));
@@ -115,6 +119,7 @@ class DiskStagingFile final : public StagingFile {
     stays_ = true;
     note_.reset();
     leave_log();
+    recount(true);
     return {};
   }
 
@@ -129,7 +134,13 @@ class DiskStagingFile final : public StagingFile {
     note_.reset();  // there may be thousands of these: one descriptor each will do
     leave_log();
     logged_ = *place;
+    recount(true);
     return {};
+  }
+
+  void count(uint64_t staged_bytes) override {
+    const MutexLock lock(counting_);
+    recount_locked(counts_as_kept_, staged_bytes);
   }
 
   // The note first: a file with a description alone is found as what it was, and one with a note alone is not.
@@ -141,6 +152,7 @@ class DiskStagingFile final : public StagingFile {
     remove_file(path(kKeptSuffix));
     leave_log();
     stays_ = false;
+    recount(false);
   }
 
  private:
@@ -163,6 +175,19 @@ class DiskStagingFile final : public StagingFile {
     logged_.reset();
   }
 
+  // It is one of those that are kept, or no longer.
+  void recount(bool as_kept) {
+    const MutexLock lock(counting_);
+    recount_locked(as_kept, counted_);
+  }
+  void recount_locked(bool as_kept, uint64_t bytes) CAIRN_REQUIRES(counting_) {
+    const auto told = [](bool kept, uint64_t size) {
+      return kept ? StagingRoom::Bytes{0, size} : StagingRoom::Bytes{size, 0};
+    };
+    shared_->room.recount(told(counts_as_kept_, counted_), told(as_kept, bytes));
+    counts_as_kept_ = as_kept;
+    counted_ = bytes;
+  }
   [[nodiscard]] std::string path(std::string_view suffix) const { return stem_ + std::string(suffix); }
 
   const std::string stem_;
@@ -175,6 +200,9 @@ class DiskStagingFile final : public StagingFile {
   std::optional<KeepLog::Place> logged_ CAIRN_GUARDED_BY(keeping_);  // kept there, and not by a description of its own
   std::optional<UniqueFd> note_ CAIRN_GUARDED_BY(keeping_);
   uint64_t log_begin_ CAIRN_GUARDED_BY(keeping_) = 0;
+  Mutex counting_;
+  bool counts_as_kept_ CAIRN_GUARDED_BY(counting_);
+  uint64_t counted_ CAIRN_GUARDED_BY(counting_) = 0;
 };
 
 // "17.data" -> 17.
@@ -212,6 +240,19 @@ uint64_t discard(const std::string& stem) {
   return found ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
+// What a file takes of its disk.
+uint64_t disk_bytes(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+// For everybody, also where the super-user has more. A disk that cannot be asked is no reason to refuse.
+uint64_t free_on_disk(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
+  return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
 Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept,
                              const std::shared_ptr<DiskStagingArea::Shared>& shared) {
   auto found = read_whole_file(stem + std::string(is_kept ? kKeptSuffix : kNoteSuffix));
@@ -222,8 +263,10 @@ Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_k
   auto data = open_file(stem + std::string(kDataSuffix), O_RDWR);
   if (!data) return fail(std::move(data).error());
   std::string log = note_end < found->size() ? found->substr(note_end + 1) : "";
-  return KeptStagingFile{number, std::move(*description), is_kept, std::move(log),
-                         std::make_unique<DiskStagingFile>(stem, number, std::move(*data), shared, true)};
+  const uint64_t size_bytes = disk_bytes(data->get());
+  auto file = std::make_unique<DiskStagingFile>(stem, number, std::move(*data), shared, true);
+  file->count(size_bytes);
+  return KeptStagingFile{number, std::move(*description), is_kept, std::move(log), std::move(file)};
 }
 
 // Gives what was kept in the log files of its own. The bytes there may never have reached the disk, those in the log
@@ -239,12 +282,15 @@ Result<void> take_out(const std::string& directory, const std::vector<KeepLog::L
 
 }  // namespace
 
-Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path) {
+DiskStagingArea::Shared::Shared(const std::string& directory, uint64_t limit_bytes)
+    : room(limit_bytes, [directory] { return free_on_disk(directory); }), log(directory), spares(directory) {}
+
+Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path, uint64_t limit_bytes) {
   std::string directory = path + "/staging";
   if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
   auto lock = DirectoryLock::take(directory, path);
   if (!lock) return fail(std::move(lock).error());
-  auto shared = std::make_shared<Shared>(directory);
+  auto shared = std::make_shared<Shared>(directory, limit_bytes);
   const auto taken = shared->log.take_left([&](const auto& left) { return take_out(directory, left); });
   if (!taken) log::error("what was kept in '{}' stays where it is: {}", directory, taken.error().to_string());
   auto found = numbers_in(directory);

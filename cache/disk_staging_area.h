@@ -27,18 +27,21 @@ class DiskStagingArea final : public StagingArea {
  public:
   // What the staging files of one area have in common.
   struct Shared {
-    explicit Shared(const std::string& directory) : log(directory), spares(directory) {}
+    Shared(const std::string& directory, uint64_t limit_bytes);
+    StagingRoom room;
     KeepLog log;
     SpareFiles spares;
   };
 
   // Failures: conflict (another process has this directory), permission_denied, no_space, io.
-  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path);
+  // `limit_bytes`: the most that may be staged; 0: as much as the disk has.
+  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path, uint64_t limit_bytes = 0);
 
   Result<std::unique_ptr<StagingFile>> create() override;
 
   // A kept file whose description is damaged stays on the disk for a person to look at, and is logged as an error.
   Result<std::vector<KeptStagingFile>> take_kept() override;
+  StagingRoom& room() override { return shared_->room; }
 
  private:
   Result<void> restore_directory();

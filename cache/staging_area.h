@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "cache/staging_room.h"
 
 namespace cairn {
 
@@ -32,6 +33,9 @@ class StagingFile {
   virtual Result<void> keep(std::string_view description) = 0;
   // keep() for bytes that are about to be safe elsewhere: costs a small file less, and writes its bytes a second time.
   virtual Result<void> keep_briefly(std::string_view description) = 0;
+  // So many bytes are staged in it now: what its area's room is told.
+  virtual void count(uint64_t staged_bytes) = 0;
+
   // Undoes keep(), keep_briefly() and note(): the bytes are safe elsewhere, and the file goes when this object does.
   virtual void release() = 0;
 };
@@ -53,6 +57,8 @@ class StagingArea {
   // What an earlier process kept and never released, or noted and never closed, in the order of their numbers. Called
   // once, at start; files of which nothing is known are removed and counted in a log line, never silently.
   virtual Result<std::vector<KeptStagingFile>> take_kept() = 0;
+  // What its files share.
+  virtual StagingRoom& room() = 0;
 };
 
 }  // namespace cairn

@@ -175,15 +175,20 @@ Result<void> export_with_store(KeptDraft& draft, const std::string& url, const s
   }
   ChunkReader reader(environment);
   const auto context = RequestContext::within(kTimeout, Cause::demand);
-  auto base = FileReader::open(environment, reader, draft.description.base, context);
-  if (!base) return fail(std::move(base).error());
-  return export_draft(DraftBytes(std::move(draft.staging), *base, draft.description.layout), file, context);
+  std::shared_ptr<FileReader> base;
+  if (draft.needs_base()) {
+    auto opened = FileReader::open(environment, reader, draft.description.base, context);
+    if (!opened) return fail(std::move(opened).error());
+    base = std::move(*opened);
+  }
+  const DraftBytes bytes(std::move(draft.staging), std::move(base), &reader, draft.description.layout, {}, true);
+  return export_draft(bytes, file, context);
 }
 
 Result<void> export_stopped(KeptDraft& draft, const KeptOptions& options, const std::string& file) {
-  if (!draft.needs_base()) {
-    const DraftLayout& layout = draft.description.layout;
-    return export_draft(DraftBytes(std::move(draft.staging), nullptr, layout), file, RequestContext::within(kTimeout));
+  if (!draft.needs_store()) {
+    const DraftBytes bytes(std::move(draft.staging), nullptr, nullptr, draft.description.layout, {}, true);
+    return export_draft(bytes, file, RequestContext::within(kTimeout));
   }
   if (options.store.empty()) {
     return fail(Errc::invalid_argument, "part of its bytes are in the store: give --store URL");

@@ -45,6 +45,15 @@ std::string cache_line(const Json& status) {
                      cache.bytes("capacity_bytes"), hits, cache.count("corrupt"), cache.text("dir"));
 }
 
+// Only where somebody writes, or there is a bound to know of.
+std::string staging_line(const Json& status) {
+  const Section staging(status, "staging");
+  if (staging.number("used_bytes") + staging.number("limit_bytes") == 0) return "";
+  const std::string limit = staging.number("limit_bytes") == 0 ? "" : " of " + staging.bytes("limit_bytes");
+  return fmt::format("  staging   {}{}, {} of that in kept drafts\n", staging.bytes("used_bytes"), limit,
+                     staging.bytes("kept_bytes"));
+}
+
 std::string memory_line(const Json& status) {
   const Section memory(status, "memory");
   return fmt::format("  memory    {} of {}, peak {}\n", memory.bytes("used_bytes"), memory.bytes("limit_bytes"),
@@ -172,8 +181,8 @@ std::string status_text(const Json& said) {
       fmt::format("{} on {}{}\n", status.value("store", "?"), status.value("mountpoint", "?"),
                   status.value("detached", false) ? " (unmounted, but its files are still open somewhere)" : "");
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
-  return head + daemon_line(status) + cache_line(status) + memory_line(status) + reads_line(status) +
-         writes_line(status) + commits_line(status) + queue_line(status) + files_line(status) +
+  return head + daemon_line(status) + cache_line(status) + staging_line(status) + memory_line(status) +
+         reads_line(status) + writes_line(status) + commits_line(status) + queue_line(status) + files_line(status) +
          publish_open_line(status) + request_lines(status) + endpoint_line(status) + trouble_lines(status);
 }
 

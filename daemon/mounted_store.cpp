@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <thread>
@@ -29,6 +30,14 @@ Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, con
   if (capacity == 0) return std::make_unique<NoBlockCache>();
   return LmdbBlockCache::open(
       {.path = directory, .capacity_bytes = capacity, .queue_bytes = settings.memory_bytes / 4});
+}
+
+// Less could not hold the chunks that are on their way.
+constexpr uint64_t kLeastStagedChunks = 4;
+
+uint64_t staging_bytes(const Settings& settings, const StoreFormat& format) {
+  if (settings.staging_bytes == 0) return 0;
+  return std::max(settings.staging_bytes, kLeastStagedChunks * format.chunk_size);
 }
 
 std::string host_name() {
@@ -64,7 +73,7 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   auto cache = open_cache(options.cache_dir, settings);
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
-  auto staging = DiskStagingArea::open(options.cache_dir);
+  auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);
   store->memory_ = std::make_unique<MemoryBudget>(settings.memory_bytes / 4 * kChunkQuarters);

@@ -17,6 +17,10 @@ class NoStagingArea final : public StagingArea {
  public:
   Result<std::unique_ptr<StagingFile>> create() override { return fail(Errc::read_only, "opened for reading only"); }
   Result<std::vector<KeptStagingFile>> take_kept() override { return std::vector<KeptStagingFile>(); }
+  StagingRoom& room() override { return room_; }
+
+ private:
+  StagingRoom room_{0, [] { return uint64_t{0}; }};
 };
 
 // No cache, no staging, nothing written.

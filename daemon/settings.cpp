@@ -18,6 +18,10 @@ constexpr std::array kTable = {
     Setting{"cache.size", &Settings::cache_size, "10%", "0", "",
             "Most disk that cached blocks may take, absolute or a share of the disk that cache.dir is on; 0 caches "
             "nothing."},
+    Setting{
+        "staging-size", &Settings::staging_bytes, "0", "0", "",
+        "Most bytes of files being written that may be staged in cache.dir, at least four chunks; writing more than "
+        "that waits until the store has taken some. 0: as much as the disk has room for."},
     Setting{"memory", &Settings::memory_bytes, "512MiB", "64MiB", "1TiB",
             "Most memory for buffers, whatever the number of readers and writers: three quarters for chunks."},
     Setting{"revalidate", &Settings::revalidate, "1s", "0", "1h",

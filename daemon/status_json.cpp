@@ -58,6 +58,11 @@ Json cache_json(const BlockCacheStats& stats, const std::string& directory) {
           {"dropped_puts", stats.dropped_puts}};
 }
 
+Json staging_json(const StagingRoom& room) {
+  const StagingRoom::Bytes used = room.used();
+  return {{"used_bytes", used.written + used.kept}, {"kept_bytes", used.kept}, {"limit_bytes", room.limit_bytes()}};
+}
+
 Json reads_json(const StoreCounters& counters, const FileSystemStats& files) {
   return {{"read_bytes", files.read_bytes},
           {"fetched_bytes", counters.fetched_bytes.load()},
@@ -112,6 +117,7 @@ Json status_json(MountedStore& store, const std::string& cache_dir) {
   const StoreEnvironment& environment = store.environment();
   const FileSystemStats files = store.control().stats();
   return {{"cache", cache_json(environment.cache.stats(), cache_dir)},
+          {"staging", staging_json(environment.staging.room())},
           {"memory",
            {{"used_bytes", environment.memory.used_bytes()},
             {"limit_bytes", environment.memory.limit_bytes()},

@@ -187,14 +187,28 @@ Result<size_t> FileBytes::write_to(Draft& draft, uint64_t offset, ByteView bytes
   return bytes.size();
 }
 
+Result<std::shared_ptr<Draft>> FileBytes::draft_with_room(uint64_t offset, uint64_t length, StagingRoom::Place& room,
+                                                          const RequestContext& context) {
+  auto draft = writable_draft(context);
+  if (!draft) return draft;
+  auto taken = (*draft)->take_room(offset, length, context);
+  if (!taken) return fail(as_io_error(std::move(taken).error()));
+  room = std::move(*taken);
+  return draft;
+}
+
 Result<size_t> FileBytes::write(uint64_t offset, ByteView bytes, const RequestContext& context) {
-  return change([&] { return writable_draft(context); }, [&](Draft& draft) { return write_to(draft, offset, bytes); });
+  if (auto fits = check_range(offset, bytes.size()); !fits) return fail(std::move(fits).error());
+  StagingRoom::Place room;
+  return change([&] { return draft_with_room(offset, bytes.size(), room, context); },
+                [&](Draft& draft) { return write_to(draft, offset, bytes); });
 }
 
 // The draft comes before the lock, since making it may wait for the store. The end is looked up and written to under
 // one lock, so that no two appends land on each other.
 Result<size_t> FileBytes::append(ByteView bytes, const RequestContext& context) {
-  return change([&] { return writable_draft(context); },
+  StagingRoom::Place room;
+  return change([&] { return draft_with_room(size_bytes(), bytes.size(), room, context); },
                 [&](Draft& draft) {
                   MutexLock lock(append_mutex_);
                   return write_to(draft, draft.size_bytes(), bytes);

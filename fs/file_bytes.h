@@ -121,6 +121,9 @@ class FileBytes {
   Result<std::shared_ptr<FileReader>> reader(const RequestContext& context);
   // A draft that may be written to, made or forked if need be. It may be frozen again before it is used: see change().
   Result<std::shared_ptr<Draft>> writable_draft(const RequestContext& context);
+  // And room in the staging area for a write to it.
+  Result<std::shared_ptr<Draft>> draft_with_room(uint64_t offset, uint64_t length, StagingRoom::Place& room,
+                                                 const RequestContext& context);
   Result<std::shared_ptr<Draft>> emptied_draft(const RequestContext& context);
   // copying.cpp: of a version that is published as it is shown here; nullptr if it is not, or is empty.
   Result<std::shared_ptr<FileReader>> published_reader(const RequestContext& context);

@@ -1,8 +1,11 @@
 // Starting, ending, and what a filesystem tells of itself.
 #include <algorithm>
+#include <chrono>
 
 #include "base/log.h"
 #include "base/posix_error.h"
+#include "base/units.h"
+#include "fs/kept_identity.h"
 #include "fs/store_file_system.h"
 #include "store/directories/path_lookup.h"
 #include "store/drafts/export_draft.h"
@@ -26,6 +29,34 @@ QueueStats queue_stats(const CloseQueue::Counts& counts, const std::vector<KeptF
     stats.oldest = stats.oldest == 0 ? since : std::min(stats.oldest, since);
   }
   return stats;
+}
+
+// What nobody has asked for by then was not worth closing.
+constexpr std::chrono::nanoseconds kNeverClosedAge = std::chrono::days(30);
+// By then somebody may have looked: until then it goes for no room that others need.
+constexpr std::chrono::nanoseconds kNeverClosedUnseenAge = std::chrono::days(1);
+
+bool give_up(const KeptDraft& draft, const std::string& why) {
+  const auto identity = KeptIdentity::from_json(draft.description.identity);
+  log::warning("'{}' ({}) was never closed, and is given up: {}", identity ? identity->path : "?",
+               human_bytes(draft.description.layout.size_bytes()), why);
+  draft.staging->release();
+  return true;
+}
+
+// Crashes must not fill the disk with what no close ever asked to be kept: the oldest go.
+void give_up_never_closed(std::vector<KeptDraft>& drafts, StoreEnvironment& environment) {
+  const StagingRoom& room = environment.staging.room();
+  const Nanos now = environment.clock.wall_now();
+  std::erase_if(drafts, [&](const KeptDraft& draft) {
+    if (draft.is_kept || draft.description.store_id != environment.format.store_id) return false;
+    const auto identity = KeptIdentity::from_json(draft.description.identity);
+    const std::chrono::nanoseconds age(identity ? now - identity->mtime : 0);
+    if (age > kNeverClosedAge) return give_up(draft, "30 days have passed");
+    const bool is_in_the_way = room.limit_bytes() != 0 && room.used().kept > room.limit_bytes() / 2;
+    if (!is_in_the_way || age <= kNeverClosedUnseenAge) return false;
+    return give_up(draft, "the drafts of earlier processes take more than half of staging-size");
+  });
 }
 
 void keep_first(Result<void>& first, Result<void> result) {
@@ -69,6 +100,7 @@ Result<void> StoreFileSystem::recover(const RequestContext& context) {
   if (environment_.options.read_only) return {};
   auto drafts = take_kept_drafts(environment_.staging, environment_.format.chunk_size);
   if (!drafts) return fail(std::move(drafts).error());
+  give_up_never_closed(*drafts, environment_);
   for (KeptDraft& draft : *drafts) publisher_.adopt(std::move(draft), context);
   // What a close has returned for is there again when the mount answers, if the store is quick.
   if (publisher_.queued().closes == 0) return {};

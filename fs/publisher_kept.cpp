@@ -345,7 +345,7 @@ Result<std::shared_ptr<Draft>> Publisher::open_kept(uint64_t number, const Reque
   auto turn = opening_.take(context);
   if (!turn) return fail(std::move(turn).error());
   const auto kept = find(number);
-  if (kept && kept->state == KeptState::other_store && kept->at_rest->needs_base()) {
+  if (kept && kept->state == KeptState::other_store && kept->at_rest->needs_store()) {
     return fail(Errc::invalid_argument, "'{}' {}, and needs bytes of it: export it there", kept->identity.path,
                 kept->error);
   }

@@ -14,6 +14,7 @@
 #include "cache/block_cache.h"
 #include "cache/staging_area.h"
 #include "remote/object_store.h"
+#include "store/damaged_objects.h"
 #include "store/format/store_format.h"
 
 namespace cairn {
@@ -48,7 +49,7 @@ struct StoreCounters {
 };
 
 // References are borrowed and outlive every object made with this environment.
-// Thread-safety: const but for the counters, which are atomic.
+// Thread-safety: const but for the counters, which are atomic, and what is damaged, which has a lock.
 struct StoreEnvironment {
   ObjectStore& objects;
   BlockCache& cache;
@@ -61,6 +62,7 @@ struct StoreEnvironment {
   StoreFormat format;  // of the store that was opened
   StoreOptions options;
   StoreCounters counters;
+  DamagedObjects damaged{};
 
   [[nodiscard]] RequestContext background(Cause cause) const {
     return RequestContext::within(options.operation_timeout, cause);

@@ -307,13 +307,16 @@ Result<Buffer> ChunkReader::fetch_verified(const ChunkRef& chunk, const RequestC
   if (plain || plain.error().code() != Errc::corrupt) return plain;
   // Once more: the bytes may have been damaged on their way.
   log::warning("chunk {}: {}; fetching it again", chunk.id.short_hex(), plain.error().message());
-  return fetch_once(chunk, context);
+  plain = fetch_once(chunk, context);
+  if (!plain && plain.error().code() == Errc::corrupt) environment_.damaged.add(chunk.id);
+  return plain;
 }
 
 Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestContext& context) {
   auto object = environment_.objects.get(keys::chunk(chunk.id), {.most_bytes = flight_bytes(chunk)}, context);
   if (!object) {
     if (object.error().code() != Errc::not_found) return object;
+    environment_.damaged.add(chunk.id);
     return fail(Errc::not_found, "missing from the store: run `cairnfs check`");
   }
   StoreCounters& counters = environment_.counters;

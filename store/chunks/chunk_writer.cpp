@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/contained.h"
+#include "store/chunks/put_or_replace.h"
 #include "store/format/keys.h"
 
 namespace cairn {
@@ -41,7 +42,7 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
   const ByteView plain = parcel->plain->view();
   parcel->ref = {parcel->offset, static_cast<uint32_t>(plain.size()), sha256(plain), xxh3_128(plain)};
   const ChunkId& id = parcel->ref.id;
-  if (known_.contains(id)) return deliver_shared(parcel);
+  if (known_.contains(id) && !environment_.damaged.contains(id)) return deliver_shared(parcel);
   {
     const MutexLock lock(mutex_);
     const auto [place, leads] = sending_.try_emplace(id);
@@ -66,9 +67,14 @@ void ChunkWriter::encode(const ParcelPtr& parcel) {
 void ChunkWriter::send(const ParcelPtr& parcel) {
   // From here on, and not while it was queued: a long queue is no sign of a store that does not answer.
   const auto context = parcel->context.no_longer_than(environment_.options.operation_timeout);
+  const ChunkRef& ref = parcel->ref;
+  const auto is_whole = [&ref](Buffer object) {
+    const auto plain = decode_chunk(std::move(object), ref.size);
+    return plain && sha256(plain->view()) == ref.id;
+  };
   sent(parcel, contained([&]() -> Result<void> {
          if (auto wanted = context.check(); !wanted) return wanted;
-         return environment_.objects.put_if_absent(keys::chunk(parcel->ref.id), parcel->object.view(), context);
+         return put_or_replace(environment_, ref.id, keys::chunk(ref.id), parcel->object.view(), is_whole, context);
        }));
 }
 

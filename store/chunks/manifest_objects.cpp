@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "store/chunks/put_or_replace.h"
 #include "store/format/keys.h"
 #include "store/format/manifest_codec.h"
 
@@ -42,12 +43,16 @@ Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& 
     }
   }
   auto object = environment.objects.get(keys::manifest(id), {.most_bytes = most_bytes}, context);
-  if (!object) return fail(object.error().in("manifest " + id.short_hex()));
+  if (!object) {
+    if (object.error().code() == Errc::not_found) environment.damaged.add(id);
+    return fail(object.error().in("manifest " + id.short_hex()));
+  }
   const auto room = environment.room_to_decode(claimed_message_bytes(object->view()), context);
   if (!room) return fail(room.error().in("manifest " + id.short_hex()));
   auto manifest = decode_manifest(object->view(), id, chunk_size, most_bytes);
   if (!manifest) {
     ++environment.counters.corrupt_objects;
+    environment.damaged.add(id);
     return fail(manifest.error().in("manifest " + id.short_hex()));
   }
   cache_object(environment, id, object->view());
@@ -57,7 +62,12 @@ Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& 
 Result<Digest> put_manifest(StoreEnvironment& environment, const Manifest& manifest, const RequestContext& context) {
   const auto encoded = encode_manifest(manifest, environment.format.chunk_size);
   if (!encoded) return fail(encoded.error().in("manifest"));
-  auto put = environment.objects.put_if_absent(keys::manifest(encoded->id), encoded->object.view(), context);
+  const uint32_t chunk_size = environment.format.chunk_size;
+  const auto is_whole = [&](const Buffer& object) {
+    return decode_manifest(object.view(), encoded->id, chunk_size).has_value();
+  };
+  auto put =
+      put_or_replace(environment, encoded->id, keys::manifest(encoded->id), encoded->object.view(), is_whole, context);
   if (!put && put.error().code() != Errc::already_exists) {
     return fail(put.error().in("manifest " + encoded->id.short_hex()));
   }

@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "store/drafts/draft_description.h"
+#include "store/drafts/draft_spill.h"
 
 namespace cairn {
 
 namespace {
 
 constexpr uint64_t kMaxFileBytes = std::numeric_limits<int64_t>::max();
-constexpr uint64_t kToTheEnd = std::numeric_limits<uint64_t>::max();
 
 Result<void> check_range(uint64_t offset, uint64_t length) {
   if (offset <= kMaxFileBytes && length <= kMaxFileBytes - offset) return {};
@@ -45,12 +45,15 @@ Result<std::unique_ptr<Draft>> Draft::open_blank(StoreEnvironment& environment, 
 }
 
 Draft::Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
-             std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, DraftLayout layout)
+             std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, DraftLayout layout, bool is_kept)
     : environment_(environment),
       reader_(reader),
       writer_(writer),
-      bytes_(std::move(staging), std::move(base), std::move(layout)),
-      chunks_(environment, writer),
+      bytes_(
+          std::move(staging), std::move(base), &reader, std::move(layout),
+          [this](uint64_t begin, uint64_t end) { changed(begin, end); }, is_kept),
+      chunks_(environment, writer,
+              [this](const DraftChunks::ChunkPtr& chunk, const std::optional<ChunkRef>& ref) { stored(chunk, ref); }),
       stream_(environment, bytes_, chunks_) {
   if (bytes_.base() != nullptr) writer_.remember(bytes_.base()->manifest());
 }
@@ -59,12 +62,22 @@ Result<size_t> Draft::read(uint64_t offset, MutableByteView out, const RequestCo
   return bytes_.read(offset, out, context);
 }
 
+Result<StagingRoom::Place> Draft::take_room(uint64_t offset, uint64_t length, const RequestContext& context) {
+  if (auto fits = check_range(offset, length); !fits) return fail(std::move(fits).error());
+  // For all of it: what is staged already may be given back before the write comes.
+  auto place = environment_.staging.room().queue(length);
+  if (environment_.staging.room().is_granted(place)) return place;
+  if (auto made = DraftSpill(parts(), stream_, place, context).run(); !made) return fail(std::move(made).error());
+  return place;
+}
+
 Result<void> Draft::write(uint64_t offset, ByteView bytes) {
   if (auto fits = check_range(offset, bytes.size()); !fits) return fits;
   auto written = bytes_.write(offset, bytes);
-  // Also after a failure: part of the bytes may have replaced staged ones.
-  changed(offset, offset + bytes.size());
   stream_.written(offset);
+  if (!written && written.error().code() == Errc::no_space) {
+    tell_of_shortage(environment_.staging.room(), written.error().to_string());
+  }
   return written;
 }
 
@@ -72,7 +85,6 @@ Result<void> Draft::truncate(uint64_t size_bytes) {
   if (auto fits = check_range(0, size_bytes); !fits) return fits;
   if (!bytes_.truncate(size_bytes)) return {};
   stream_.cut(size_bytes);
-  changed(size_bytes, kToTheEnd);
   return {};
 }
 
@@ -80,7 +92,6 @@ Result<void> Draft::punch(uint64_t offset, uint64_t length) {
   if (auto fits = check_range(offset, length); !fits) return fits;
   bytes_.punch(offset, length);
   stream_.cut(offset);
-  changed(offset, offset + length);
   return {};
 }
 
@@ -98,7 +109,9 @@ Result<void> Draft::restore(uint64_t offset, uint64_t length) {
 
 Result<void> Draft::allocate(uint64_t offset, uint64_t length, bool keep_size) {
   if (auto fits = check_range(offset, length); !fits) return fits;
-  if (auto reserved = bytes_.reserve(offset, length); !reserved) return reserved;
+  if (environment_.staging.room().has(length)) {
+    if (auto reserved = bytes_.reserve(offset, length); !reserved) return reserved;
+  }
   return keep_size || offset + length <= size_bytes() ? Result<void>() : truncate(offset + length);
 }
 
@@ -106,7 +119,7 @@ Result<StoredContent> Draft::seal(const RequestContext& context) {
   auto turn = sealing_.take(context);
   if (!turn) return fail(std::move(turn).error());
   const uint64_t changes = changes_;
-  auto sealed = DraftSeal({environment_, reader_, writer_, bytes_, chunks_}, context).run();
+  auto sealed = DraftSeal(parts(), context).run();
   if (!sealed) return sealed;
   chunks_.all_published();
   sealed_changes_ = changes;
@@ -114,6 +127,12 @@ Result<StoredContent> Draft::seal(const RequestContext& context) {
 }
 
 Result<std::unique_ptr<Draft>> Draft::fork() const {
+  StagingRoom& room = environment_.staging.room();
+  const auto place = room.queue(bytes_.staged_bytes());
+  if (auto granted = room.insist(place); !granted) {
+    tell_of_shortage(room, "what is kept of a file cannot be copied to go on with");
+    return fail(std::move(granted).error());
+  }
   auto staging = bytes_.copy_staged(environment_.staging);
   if (!staging) return fail(std::move(staging).error());
   std::unique_ptr<Draft> copy(
@@ -133,7 +152,13 @@ Result<void> Draft::note(const std::string& identity) {
 }
 
 Result<void> Draft::keep(const std::string& identity) {
-  return bytes_.staging().keep(description(identity, bytes_.layout()));
+  return bytes_.keep([&](const DraftLayout& layout) { return description(identity, layout); });
+}
+
+// Where there is room enough, the bytes stay: reading them is then no request.
+void Draft::stored(const DraftChunks::ChunkPtr& chunk, const std::optional<ChunkRef>& ref) {
+  if (!environment_.staging.room().is_short()) return;
+  bytes_.give_back(DraftChunks::cut_of(chunk), ref, [&] { return chunks_.is_current(chunk); });
 }
 
 Result<void> Draft::keep_briefly(const std::string& identity) {

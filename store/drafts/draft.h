@@ -21,7 +21,8 @@ struct KeptDraft;
 
 // A base version with staged writes on top: ranges never written are read from the base, so that changing one byte of
 // a 100 GB file costs one chunk. Chunks that a sequential writer has left behind are sent while it goes on writing;
-// writing never waits for that. See docs/decisions/0004-drafts-over-a-base.md.
+// writing does not wait for that, but where the staging area is short of room: then what was sent does not stay in the
+// staging file. See docs/decisions/0004-drafts-over-a-base.md and 0010-giving-back.md.
 //
 // Thread-safety: all methods may be called from any thread. No lock is held over a remote call.
 // Failures: no_space (local disk; the bytes before it are intact), invalid_argument (an offset past 2^63), those of
@@ -45,6 +46,9 @@ class Draft {
   Draft& operator=(const Draft&) = delete;
 
   Result<size_t> read(uint64_t offset, MutableByteView out, const RequestContext& context);
+  // Room in the staging area for a write to come, to be held until it is done. May wait for the store.
+  // Failures: those of DraftSpill.
+  Result<StagingRoom::Place> take_room(uint64_t offset, uint64_t length, const RequestContext& context);
   Result<void> write(uint64_t offset, ByteView bytes);
   // ftruncate(2): what lies past a shorter size is gone, also from the base; past a longer one are zeros.
   Result<void> truncate(uint64_t size_bytes);
@@ -53,7 +57,8 @@ class Draft {
   // The bytes of the base in place of what was there, for nothing; extends the file. Failures: invalid_argument: the
   // base ends before.
   Result<void> restore(uint64_t offset, uint64_t length);
-  // Reserves local disk for a write to come, extending the file unless `keep_size`.
+  // Reserves local disk for a write to come, extending the file unless `keep_size`. More than the staging area has room
+  // for is not reserved: a file that is larger than that finds it while it is written.
   Result<void> allocate(uint64_t offset, uint64_t length, bool keep_size);
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset) const { return bytes_.seek_data(offset); }
   [[nodiscard]] std::optional<uint64_t> seek_hole(uint64_t offset) const { return bytes_.seek_hole(offset); }
@@ -85,17 +90,19 @@ class Draft {
   // keep() for what is about to be published (StagingFile::keep_briefly).
   Result<void> keep_briefly(const std::string& identity);
   // The bytes are published: nothing is left to keep, and note() is to be called again.
-  void release() { bytes_.staging().release(); }
+  void release() { bytes_.release(); }
 
  private:
   friend Result<std::unique_ptr<Draft>> open_kept_draft(StoreEnvironment&, ChunkReader&, ChunkWriter&, KeptDraft&,
                                                         const RequestContext&);
   Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer, std::unique_ptr<StagingFile> staging,
-        std::shared_ptr<FileReader> base, DraftLayout layout);
+        std::shared_ptr<FileReader> base, DraftLayout layout, bool is_kept = false);
 
   [[nodiscard]] std::string description(const std::string& identity, const DraftLayout& layout) const;
   // The bytes of [begin, end) are not what they were.
   void changed(uint64_t begin, uint64_t end);
+  void stored(const DraftChunks::ChunkPtr& chunk, const std::optional<ChunkRef>& ref);
+  DraftParts parts() { return {environment_, reader_, writer_, bytes_, chunks_}; }
 
   StoreEnvironment& environment_;
   ChunkReader& reader_;

@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
+#include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "store/drafts/local_io.h"
 
@@ -20,28 +23,57 @@ constexpr size_t kCopyBytes = 1U << 20;
 
 }  // namespace
 
-Result<size_t> DraftBytes::read(uint64_t offset, MutableByteView out, const RequestContext& context) const {
-  std::vector<DraftLayout::Piece> pieces;
-  size_t length = 0;
-  {
-    const MutexLock lock(mutex_);
-    if (offset >= layout_.size_bytes()) return 0;
-    length = std::min<uint64_t>(out.size(), layout_.size_bytes() - offset);
-    for (uint64_t at = offset; at < offset + length; at = pieces.back().end()) {
-      pieces.push_back(layout_.piece_at(at));
-      pieces.back().length = std::min(pieces.back().length, offset + length - at);
-    }
-  }
-  for (const DraftLayout::Piece& piece : pieces) {
-    auto read = read_piece(piece, out.subspan(piece.offset - offset, piece.length), context);
-    if (!read) return fail(std::move(read).error());
-  }
-  return length;
+DraftBytes::DraftBytes(std::unique_ptr<StagingFile> staging, std::shared_ptr<FileReader> base, ChunkReader* chunks,
+                       DraftLayout layout, Changed changed, bool is_kept)
+    : staging_(std::move(staging)),
+      base_(std::move(base)),
+      chunks_(chunks),
+      changed_(std::move(changed)),
+      kept_(is_kept),
+      layout_(std::move(layout)),
+      journal_(*staging_) {
+  staging_->count(layout_.staged_bytes());
 }
 
-Result<void> DraftBytes::read_piece(const DraftLayout::Piece& piece, MutableByteView out,
-                                    const RequestContext& context) const {
-  if (piece.source == DraftLayout::Source::staged) return read_fully(staging_->fd(), piece.offset, out);
+Result<size_t> DraftBytes::read(uint64_t offset, MutableByteView out, const RequestContext& context) const {
+  const uint64_t size = size_bytes();
+  if (offset >= size) return 0;
+  out = out.first(std::min<uint64_t>(out.size(), size - offset));
+  for (size_t done = 0; done < out.size();) {
+    auto read = read_piece(offset + done, out.subspan(done), context);
+    if (!read) return fail(std::move(read).error());
+    done += *read;
+  }
+  return out.size();
+}
+
+// Of one source; how many bytes. What a truncate has cut off meanwhile is zeros.
+Result<uint64_t> DraftBytes::read_piece(uint64_t offset, MutableByteView out, const RequestContext& context) const {
+  DraftLayout::Piece piece{offset, out.size()};
+  {
+    const ReaderLock disk(disk_);
+    {
+      const MutexLock lock(mutex_);
+      if (offset < layout_.size_bytes()) piece = layout_.piece_at(offset);
+    }
+    piece.length = std::min<uint64_t>(piece.length, out.size());
+    out = out.first(piece.length);
+    if (piece.source == DraftLayout::Source::staged) {
+      auto read = read_fully(staging_->fd(), offset, out);
+      if (!read) return fail(std::move(read).error());
+      return piece.length;
+    }
+  }
+  if (auto read = read_elsewhere(piece, out, context); !read) return fail(std::move(read).error());
+  return piece.length;
+}
+
+Result<void> DraftBytes::read_elsewhere(const DraftLayout::Piece& piece, MutableByteView out,
+                                        const RequestContext& context) const {
+  if (piece.source == DraftLayout::Source::sent) {
+    check(chunks_ != nullptr, "who opens a draft of which parts were sent has a reader for them");
+    return chunks_->read(*piece.chunk, piece.offset - piece.chunk->offset, out, context);
+  }
   if (piece.source == DraftLayout::Source::base) {
     auto count = base_->read(piece.offset, out, context);
     if (!count) return fail(std::move(count).error());
@@ -51,14 +83,22 @@ Result<void> DraftBytes::read_piece(const DraftLayout::Piece& piece, MutableByte
   return {};
 }
 
+void DraftBytes::changed(uint64_t begin, uint64_t end) {
+  if (changed_) changed_(begin, end);
+}
+
+// Also after a failure they have changed: part of the bytes may have replaced staged ones.
 Result<void> DraftBytes::write(uint64_t offset, ByteView bytes) {
   const ReaderLock disk(disk_);
   auto written = write_fully(staging_->fd(), offset, bytes);
-  if (!written) return written;
-  const MutexLock lock(mutex_);
-  layout_.write(offset, bytes.size());
-  journal_.wrote(offset, bytes.size());
-  return {};
+  if (written) {
+    const MutexLock lock(mutex_);
+    layout_.write(offset, bytes.size());
+    journal_.wrote(offset, bytes.size());
+    staging_->count(layout_.staged_bytes());
+  }
+  changed(offset, offset + bytes.size());
+  return written;
 }
 
 bool DraftBytes::truncate(uint64_t size_bytes) {
@@ -67,12 +107,15 @@ bool DraftBytes::truncate(uint64_t size_bytes) {
   {
     const MutexLock lock(mutex_);
     old_size = layout_.size_bytes();
+    if (size_bytes == old_size) return false;
     layout_.truncate(size_bytes);
     journal_.truncated(size_bytes);
+    staging_->count(layout_.staged_bytes());
   }
+  changed(size_bytes, std::numeric_limits<uint64_t>::max());
   // Nothing reads what was cut off any more; this only gives its disk back, and a disk that cannot keeps it.
   if (size_bytes < old_size) (void)!::ftruncate(staging_->fd(), static_cast<off_t>(size_bytes));
-  return size_bytes != old_size;
+  return true;
 }
 
 void DraftBytes::punch(uint64_t offset, uint64_t length) {
@@ -81,8 +124,10 @@ void DraftBytes::punch(uint64_t offset, uint64_t length) {
     const MutexLock lock(mutex_);
     layout_.punch(offset, length);
     journal_.punched(offset, length);
+    staging_->count(layout_.staged_bytes());
   }
-  drop_staged(offset, length);
+  changed(offset, offset + length);
+  punch_disk(offset, length);
 }
 
 void DraftBytes::restore(uint64_t offset, uint64_t length) {
@@ -91,17 +136,41 @@ void DraftBytes::restore(uint64_t offset, uint64_t length) {
     const MutexLock lock(mutex_);
     layout_.restore(offset, length);
     journal_.restored(offset, length);
+    staging_->count(layout_.staged_bytes());
   }
-  drop_staged(offset, length);
+  changed(offset, offset + length);
+  punch_disk(offset, length);
 }
 
 // As with truncate, but a disk that cannot punch holes may leave the bytes where they are.
-void DraftBytes::drop_staged(uint64_t offset, uint64_t length) {
+void DraftBytes::punch_disk(uint64_t offset, uint64_t length) {
   ::fallocate(staging_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
               static_cast<off_t>(length));
 }
 
-Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) {
+// The log first: after a crash at any point the bytes are in the one place or the other.
+void DraftBytes::give_back(const PlannedChunk& cut, const std::optional<ChunkRef>& chunk,
+                           const std::function<bool()>& is_current) {
+  const WriterLock disk(disk_);
+  if (kept_ || !is_current()) return;
+  {
+    const MutexLock lock(mutex_);
+    if (!layout_.has_any(DraftLayout::Source::staged, cut.offset, cut.offset + cut.size)) return;
+    if (!chunk) {
+      layout_.punch(cut.offset, cut.size);
+      journal_.punched(cut.offset, cut.size);
+    } else if (journal_.sent(*chunk)) {
+      layout_.sent(std::make_shared<const ChunkRef>(*chunk));
+    } else {
+      return;
+    }
+  }
+  punch_disk(cut.offset, cut.size);
+  const MutexLock lock(mutex_);
+  staging_->count(layout_.staged_bytes());
+}
+
+Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) const {
   const ReaderLock disk(disk_);
   const int failed =
       ::fallocate(staging_->fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length));
@@ -135,6 +204,21 @@ Result<void> DraftBytes::note(const std::function<std::string(const DraftLayout&
   return noted;
 }
 
+// From then on nothing is given back, so that what the description says of the layout stays true.
+Result<void> DraftBytes::keep(const std::function<std::string(const DraftLayout&)>& describe) {
+  {
+    const WriterLock disk(disk_);
+    kept_ = true;
+  }
+  return staging_->keep(describe(layout()));
+}
+
+void DraftBytes::release() {
+  const WriterLock disk(disk_);
+  staging_->release();
+  kept_ = false;
+}
+
 DraftLayout DraftBytes::layout() const {
   const MutexLock lock(mutex_);
   return layout_;
@@ -145,9 +229,24 @@ uint64_t DraftBytes::size_bytes() const {
   return layout_.size_bytes();
 }
 
-uint64_t DraftBytes::staged_prefix() const {
+uint64_t DraftBytes::written_prefix() const {
   const MutexLock lock(mutex_);
-  return layout_.staged_prefix();
+  return layout_.written_prefix();
+}
+
+uint64_t DraftBytes::staged_bytes() const {
+  const MutexLock lock(mutex_);
+  return layout_.staged_bytes();
+}
+
+std::optional<DraftLayout::Piece> DraftBytes::staged_after(uint64_t offset) {
+  const MutexLock lock(mutex_);
+  return layout_.staged_after(offset);
+}
+
+bool DraftBytes::has_any(DraftLayout::Source source, uint64_t offset, uint64_t end) const {
+  const MutexLock lock(mutex_);
+  return layout_.has_any(source, offset, std::min(end, layout_.size_bytes()));
 }
 
 bool DraftBytes::is_blank() const {
@@ -158,7 +257,8 @@ bool DraftBytes::is_blank() const {
 uint64_t DraftBytes::data_bytes() const {
   const MutexLock lock(mutex_);
   const uint64_t of_base = base_ ? base_->size_bytes() - base_->version()->hole_bytes : 0;
-  return std::min(layout_.size_bytes(), layout_.staged_bytes() + std::min(of_base, layout_.base_limit()));
+  return std::min(layout_.size_bytes(),
+                  layout_.staged_bytes() + layout_.sent_bytes() + std::min(of_base, layout_.base_limit()));
 }
 
 std::optional<uint64_t> DraftBytes::seek_data(uint64_t offset) const {

@@ -54,15 +54,33 @@ void DraftChunks::send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease 
 
 void DraftChunks::give_up(const ChunkPtr& chunk, Error why) { finish(chunk, fail(std::move(why))); }
 
-bool DraftChunks::has_room() const {
+const PlannedChunk& DraftChunks::cut_of(const ChunkPtr& chunk) { return chunk->cut; }
+
+bool DraftChunks::is_current(const ChunkPtr& chunk) const {
   const MutexLock lock(mutex_);
-  return under_way_ < kMaxUnderWay;
+  const auto found = chunks_.find(chunk->cut.offset);
+  return found != chunks_.end() && found->second == chunk;
 }
 
-Result<void> DraftChunks::wait_for_room(const RequestContext& context) {
+void DraftChunks::tell_again(const ChunkPtr& chunk) {
+  std::optional<StoredChunk> stored;
+  {
+    const MutexLock lock(mutex_);
+    if (!chunk->outcome || !*chunk->outcome) return;
+    stored = **chunk->outcome;
+  }
+  stored_(chunk, stored ? std::optional(stored->ref) : std::nullopt);
+}
+
+size_t DraftChunks::under_way() const {
+  const MutexLock lock(mutex_);
+  return under_way_;
+}
+
+Result<void> DraftChunks::wait_for_fewer(size_t chunks, const RequestContext& context) {
   const WithoutSlot waiting;
   MutexLock lock(mutex_);
-  return changed_.wait(lock, context, [this]() CAIRN_REQUIRES(mutex_) { return under_way_ < kMaxUnderWay; });
+  return changed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return under_way_ < chunks; });
 }
 
 Result<std::optional<StoredChunk>> DraftChunks::wait(const ChunkPtr& chunk, const RequestContext& context) {
@@ -95,7 +113,9 @@ void DraftChunks::all_published() {
   }
 }
 
+// It counts as under way until the last use of this object here.
 void DraftChunks::finish(const ChunkPtr& chunk, Result<std::optional<StoredChunk>> outcome) {
+  if (outcome) stored_(chunk, *outcome ? std::optional((*outcome)->ref) : std::nullopt);
   const MutexLock lock(mutex_);
   if (!outcome) {
     const auto found = chunks_.find(chunk->cut.offset);

@@ -1,6 +1,7 @@
 // The chunks of one draft that are stored already or on their way.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,7 +27,11 @@ class DraftChunks {
   struct Chunk;
   using ChunkPtr = std::shared_ptr<Chunk>;
 
-  DraftChunks(StoreEnvironment& environment, ChunkWriter& writer) : environment_(environment), writer_(writer) {}
+  // Called for each cut that the store has (nullopt: that is a hole), from any thread, before anybody hears of it.
+  using Stored = std::function<void(const ChunkPtr& chunk, const std::optional<ChunkRef>& stored)>;
+
+  DraftChunks(StoreEnvironment& environment, ChunkWriter& writer, Stored stored)
+      : environment_(environment), writer_(writer), stored_(std::move(stored)) {}
   // Cancels what is under way and waits for its end.
   ~DraftChunks();
   DraftChunks(const DraftChunks&) = delete;
@@ -42,9 +47,17 @@ class DraftChunks {
   void send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease);
   void give_up(const ChunkPtr& chunk, Error why);
 
-  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] static const PlannedChunk& cut_of(const ChunkPtr& chunk);
+  // Its bytes are what they were when it was begun.
+  [[nodiscard]] bool is_current(const ChunkPtr& chunk) const;
+  // As if it had been stored just now, if it has been.
+  void tell_again(const ChunkPtr& chunk);
+
+  [[nodiscard]] size_t under_way() const;
+  [[nodiscard]] bool has_room() const { return under_way() < kMaxUnderWay; }
   // Waits until fewer than kMaxUnderWay are under way. Failures: cancelled, deadline_exceeded.
-  Result<void> wait_for_room(const RequestContext& context);
+  Result<void> wait_for_room(const RequestContext& context) { return wait_for_fewer(kMaxUnderWay, context); }
+  Result<void> wait_for_fewer(size_t chunks, const RequestContext& context);
   // Its outcome; nullopt for a hole. Failures: why it could not be stored, cancelled, deadline_exceeded.
   Result<std::optional<StoredChunk>> wait(const ChunkPtr& chunk, const RequestContext& context);
 
@@ -58,6 +71,7 @@ class DraftChunks {
 
   StoreEnvironment& environment_;
   ChunkWriter& writer_;
+  const Stored stored_;
   std::stop_source stop_;
   mutable Mutex mutex_;
   Condition changed_;

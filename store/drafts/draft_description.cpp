@@ -12,13 +12,21 @@ namespace cairn {
 
 namespace {
 
-constexpr uint32_t kFormat = 2;  // 1: no "format", extents as an array of arrays
+constexpr uint32_t kFormat = 3;
+constexpr uint32_t kFormatNothingSent = 2;  // 1: no "format", extents as an array of arrays
 
-// "4096-8192s,9000-9100z,": staged bytes and zeros. A text, since there may be a million of them.
+// "4096-8192s,9000-9100z,": staged bytes and zeros. A text, since there may be a million of them. What was sent:
+// "8192-9000c(0+16384:<SHA-256><XXH3-128>),", where the chunk lies in the file and what it is.
 std::string extents_to_text(const DraftLayout& layout) {
   std::string text;
   for (const auto& [begin, extent] : layout.extents()) {
-    fmt::format_to(std::back_inserter(text), "{}-{}{},", begin, extent.end, extent.staged ? 's' : 'z');
+    if (extent.chunk) {
+      const ChunkRef& chunk = *extent.chunk;
+      fmt::format_to(std::back_inserter(text), "{}-{}c({}+{}:{}{}),", begin, extent.end, chunk.offset, chunk.size,
+                     chunk.id.hex(), chunk.checksum.hex());
+    } else {
+      fmt::format_to(std::back_inserter(text), "{}-{}{},", begin, extent.end, extent.staged ? 's' : 'z');
+    }
   }
   return text;
 }
@@ -32,21 +40,52 @@ DraftLayout::Extents extents_from_array(const nlohmann::json& json) {
   return extents;
 }
 
-// nullopt: not what extents_to_text wrote.
-std::optional<DraftLayout::Extents> extents_from_text(const std::string& text) {
+// Takes what it reads off the front of `text`. False: it is something else.
+bool take(std::string_view& text, uint64_t& number) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc()) return false;
+  text.remove_prefix(static_cast<size_t>(parsed.ptr - text.data()));
+  return true;
+}
+bool take(std::string_view& text, char expected) {
+  if (!text.starts_with(expected)) return false;
+  text.remove_prefix(1);
+  return true;
+}
+bool take(std::string_view& text, MutableByteView bytes) {
+  const size_t digits = 2 * bytes.size();
+  if (text.size() < digits || !from_hex(text.substr(0, digits), bytes)) return false;
+  text.remove_prefix(digits);
+  return true;
+}
+bool take(std::string_view& text, ChunkRef& chunk) {
+  uint64_t size_bytes = 0;
+  const bool taken = take(text, '(') && take(text, chunk.offset) && take(text, '+') && take(text, size_bytes) &&
+                     take(text, ':') && take(text, chunk.id.bytes) && take(text, chunk.checksum.bytes) &&
+                     take(text, ')');
+  chunk.size = static_cast<uint32_t>(size_bytes);
+  return taken && chunk.size == size_bytes;
+}
+
+// nullopt: not what extents_to_text wrote. Pieces of one chunk share it.
+std::optional<DraftLayout::Extents> extents_from_text(std::string_view text) {
   DraftLayout::Extents extents;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (at != end) {
+  DraftLayout::SentChunk last;
+  while (!text.empty()) {
     uint64_t begin = 0;
     DraftLayout::Extent extent;
-    const auto first = std::from_chars(at, end, begin);
-    if (first.ec != std::errc() || first.ptr == end || *first.ptr != '-') return std::nullopt;
-    const auto second = std::from_chars(first.ptr + 1, end, extent.end);
-    if (second.ec != std::errc() || end - second.ptr < 2 || second.ptr[1] != ',') return std::nullopt;
-    extent.staged = *second.ptr == 's';
+    if (!take(text, begin) || !take(text, '-') || !take(text, extent.end) || text.empty()) return std::nullopt;
+    extent.staged = take(text, 's');
+    if (take(text, 'c')) {
+      ChunkRef chunk;
+      if (!take(text, chunk)) return std::nullopt;
+      if (!last || *last != chunk) last = std::make_shared<const ChunkRef>(chunk);
+      extent.chunk = last;
+    } else if (!extent.staged && !take(text, 'z')) {
+      return std::nullopt;
+    }
+    if (!take(text, ',')) return std::nullopt;
     extents.emplace_hint(extents.end(), begin, extent);
-    at = second.ptr + 2;
   }
   return extents;
 }
@@ -64,6 +103,7 @@ bool is_consistent(const DraftLayout& layout, const VersionPtr& base) {
   uint64_t end = 0;
   for (const auto& [begin, extent] : layout.extents()) {
     if (begin < end || extent.end <= begin) return false;
+    if (extent.chunk && (extent.chunk->offset > begin || extent.chunk->end() < extent.end)) return false;
     end = extent.end;
   }
   const uint64_t base_bytes = base ? base->size_bytes : 0;
@@ -74,7 +114,7 @@ bool is_consistent(const DraftLayout& layout, const VersionPtr& base) {
 
 std::string describe_draft(const DraftDescription& description, uint32_t chunk_size) {
   nlohmann::json json;
-  json["format"] = kFormat;
+  json["format"] = description.layout.sent_bytes() > 0 ? kFormat : kFormatNothingSent;
   json["store_id"] = description.store_id;
   json["chunk_size"] = chunk_size;
   json["identity"] = description.identity;

@@ -3,30 +3,37 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "store/reading/file_reader.h"
 
 namespace cairn {
 
-// A draft is a base version with writes on top: each byte is staged (in the staging file, at the same offset), a zero
-// that was made on purpose, or the base's, up to where the base was cut. All else reads as zeros.
+// A draft is a base version with writes on top: each byte is staged (in the staging file, at the same offset), sent (in
+// a chunk that the store has, and no longer in the staging file), a zero that was made on purpose, or the base's, up to
+// where the base was cut. All else reads as zeros.
 // A value: copy it to look at a draft as it was at one moment. Thread-safety: none.
 class DraftLayout {
  public:
-  enum class Source { staged, base, zeros };
+  enum class Source { staged, sent, base, zeros };
+  using SentChunk = std::shared_ptr<const ChunkRef>;
   // A stretch with one source.
   struct Piece {
     uint64_t offset = 0;
     uint64_t length = 0;
     Source source = Source::zeros;
+    SentChunk chunk{};  // that it is part of, if it was sent
     [[nodiscard]] uint64_t end() const { return offset + length; }
   };
   // What was written or punched over the base: start -> end and kind.
   struct Extent {
     uint64_t end = 0;
     bool staged = false;
-    bool operator==(const Extent&) const = default;
+    SentChunk chunk{};  // sent; if there is none and it is not staged: zeros
+    [[nodiscard]] bool is_like(const Extent& other) const { return staged == other.staged && chunk == other.chunk; }
+    // By what the chunk is.
+    bool operator==(const Extent& other) const;
   };
   using Extents = std::map<uint64_t, Extent>;
 
@@ -41,6 +48,8 @@ class DraftLayout {
   void punch(uint64_t offset, uint64_t length);
   // The base's bytes again, or for the first time; within its size. What was there is gone.
   void restore(uint64_t offset, uint64_t length);
+  // All of `chunk`'s bytes within the size are what is there already.
+  void sent(const SentChunk& chunk);
 
   [[nodiscard]] uint64_t size_bytes() const { return size_; }
   [[nodiscard]] uint64_t base_limit() const { return base_limit_; }
@@ -52,9 +61,12 @@ class DraftLayout {
   [[nodiscard]] bool is_all(Source source, uint64_t offset, uint64_t end) const;
   // Any of [offset, end) has this source.
   [[nodiscard]] bool has_any(Source source, uint64_t offset, uint64_t end) const;
-  // How many bytes from the start on are staged without a gap.
-  [[nodiscard]] uint64_t staged_prefix() const;
+  // How many bytes from the start on were written or punched without a gap.
+  [[nodiscard]] uint64_t written_prefix() const { return written_prefix_; }
   [[nodiscard]] uint64_t staged_bytes() const { return staged_bytes_; }
+  [[nodiscard]] uint64_t sent_bytes() const { return sent_bytes_; }
+  // The first staged piece that ends after `offset`, from there on. Remembers where to begin to look.
+  std::optional<Piece> staged_after(uint64_t offset);
 
   // As lseek(2); `base` is nullptr for a new file.
   [[nodiscard]] std::optional<uint64_t> seek_data(uint64_t offset, const FileReader* base) const;
@@ -63,13 +75,19 @@ class DraftLayout {
  private:
   // The first extent that ends after `offset`.
   [[nodiscard]] Extents::const_iterator extent_after(uint64_t offset) const;
-  void assign(uint64_t begin, uint64_t end, bool staged);
+  [[nodiscard]] Piece piece_of(Extents::const_iterator extent, uint64_t offset) const;
+  void assign(uint64_t begin, const Extent& extent);
   void erase(uint64_t begin, uint64_t end);
+  void count(const Extent& extent, uint64_t begin, uint64_t end, bool added);
+  void find_written_prefix();
 
   uint64_t size_ = 0;
   uint64_t base_limit_ = 0;  // <= size_; the base's bytes from here on are gone
   Extents extents_;          // not overlapping, equal neighbours joined
   uint64_t staged_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  uint64_t written_prefix_ = 0;
+  uint64_t staged_from_ = 0;  // nothing before it is staged
 };
 
 }  // namespace cairn

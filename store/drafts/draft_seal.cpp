@@ -15,7 +15,7 @@ constexpr size_t kBaseFetchesAhead = 4;
 
 }  // namespace
 
-DraftSeal::DraftSeal(const Parts& parts, const RequestContext& context)
+DraftSeal::DraftSeal(const DraftParts& parts, const RequestContext& context)
     : parts_(parts), context_(context.with_cause(Cause::write_back)), layout_(parts.bytes.layout()) {}
 
 Result<StoredContent> DraftSeal::run() {
@@ -61,15 +61,9 @@ Result<StoredContent> DraftSeal::seal_chunks() {
   return collect();
 }
 
-// As DraftBytes::read, but of the size that is being sealed: bytes that a truncate has cut off meanwhile are zeros.
 // Such a draft is dirty again, so this content is not its last.
 Result<size_t> DraftSeal::read(uint64_t offset, MutableByteView out) const {
-  if (offset >= layout_.size_bytes()) return 0;
-  out = out.first(std::min<uint64_t>(out.size(), layout_.size_bytes() - offset));
-  auto count = parts_.bytes.read(offset, out, context_);
-  if (!count) return count;
-  std::ranges::fill(out.subspan(*count), std::byte{0});
-  return out.size();
+  return read_draft(parts_.bytes, layout_.size_bytes(), offset, out, context_);
 }
 
 void DraftSeal::list_slots(const SegmentPlan& plan) {
@@ -87,19 +81,19 @@ void DraftSeal::list_slots(const SegmentPlan& plan) {
   }
 }
 
-// The base's chunk, if it is cut in the same way and nothing was written over it.
+// The base's chunk, or one that was sent before, if it is cut in the same way and nothing was written over it.
 const ChunkRef* DraftSeal::unchanged(const PlannedChunk& cut) const {
   const uint64_t end = cut.offset + cut.size;
-  if (parts_.bytes.base() == nullptr || !layout_.is_all(DraftLayout::Source::base, cut.offset, end)) return nullptr;
-  const Manifest& base = parts_.bytes.base()->manifest();
-  const size_t index = base.index_at(cut.offset);
-  if (index == base.chunks().size()) return nullptr;
-  const ChunkRef& ref = base.chunks()[index];
-  return ref.offset == cut.offset && ref.size == cut.size ? &ref : nullptr;
-}
-
-bool DraftSeal::needs_base(const PlannedChunk& cut) const {
-  return layout_.has_any(DraftLayout::Source::base, cut.offset, cut.offset + cut.size);
+  const DraftLayout::Piece piece = layout_.piece_at(cut.offset);
+  const ChunkRef* ref = nullptr;
+  if (piece.source == DraftLayout::Source::sent && piece.end() >= end) {
+    ref = piece.chunk.get();
+  } else if (parts_.bytes.base() != nullptr && layout_.is_all(DraftLayout::Source::base, cut.offset, end)) {
+    const Manifest& base = parts_.bytes.base()->manifest();
+    const size_t index = base.index_at(cut.offset);
+    if (index < base.chunks().size()) ref = &base.chunks()[index];
+  }
+  return ref != nullptr && ref->offset == cut.offset && ref->size == cut.size ? ref : nullptr;
 }
 
 Result<void> DraftSeal::store_unread() {
@@ -119,7 +113,9 @@ void DraftSeal::start_base_fetches(size_t from) {
   const size_t until = std::min(slots_.size(), from + kBaseFetchesAhead);
   for (size_t i = from; i < until; ++i) {
     const PlannedChunk& cut = slots_[i].cut;
-    if (!std::holds_alternative<Unread>(slots_[i].from) || !needs_base(cut)) continue;
+    if (!std::holds_alternative<Unread>(slots_[i].from) ||
+        !layout_.has_any(DraftLayout::Source::base, cut.offset, cut.offset + cut.size))
+      continue;
     for (size_t at = base.index_at(cut.offset); at < base.chunks().size(); ++at) {
       const ChunkRef& ref = base.chunks()[at];
       if (ref.offset >= cut.offset + cut.size) break;
@@ -131,36 +127,10 @@ void DraftSeal::start_base_fetches(size_t from) {
 }
 
 Result<void> DraftSeal::store(Slot& slot) {
-  if (auto room = parts_.chunks.wait_for_room(context_); !room) return room;
-  // Reading the base waits for memory while this thread holds the lease. Only one thread at a time may be in that
-  // position: the memory of all others comes back without their needing more, so its wait ends. The turn before the
-  // lease: else threads with leases would wait for the turn, and the one that has it for their memory.
-  Turn::Held turn;
-  std::optional<MemoryBudget::Ahead> ahead;
-  if (needs_base(slot.cut)) {
-    auto taken = parts_.writer.gathering().take(context_);
-    if (!taken) return fail(std::move(taken).error());
-    turn = std::move(*taken);
-  }
-  auto lease = parts_.environment.memory.acquire(ChunkWriter::lease_bytes(slot.cut.size), context_);
-  if (!lease) return fail(std::move(lease).error());
-  if (needs_base(slot.cut)) ahead.emplace();
-  return store_with(slot, std::move(*lease));
-}
-
-Result<void> DraftSeal::store_with(Slot& slot, MemoryBudget::Lease lease) {
-  // Begun before the bytes are read: a write in between makes DraftChunks forget it, and the next seal reads anew.
-  auto [chunk, begun] = parts_.chunks.find_or_begin(slot.cut);
-  slot.from = chunk;
+  auto chunk = store_cut(parts_, slot.cut, layout_.size_bytes(), context_);
+  if (!chunk) return fail(std::move(chunk).error());
+  slot.from = std::move(*chunk);
   slot.tried = true;
-  if (!begun) return {};
-  Buffer plain(slot.cut.size);
-  auto count = read(slot.cut.offset, plain.mutable_view());
-  if (!count) {
-    parts_.chunks.give_up(chunk, count.error());
-    return fail(std::move(count).error());
-  }
-  parts_.chunks.send(chunk, std::move(plain), std::move(lease));
   return {};
 }
 

@@ -5,8 +5,7 @@
 #include <variant>
 #include <vector>
 
-#include "store/drafts/draft_bytes.h"
-#include "store/drafts/draft_chunks.h"
+#include "store/drafts/draft_parts.h"
 #include "store/format/entry.h"
 #include "store/segments/segment_plan.h"
 
@@ -18,20 +17,14 @@ namespace cairn {
 // Ownership: borrows everything.
 class DraftSeal {
  public:
-  struct Parts {
-    StoreEnvironment& environment;
-    ChunkReader& reader;
-    ChunkWriter& writer;
-    const DraftBytes& bytes;
-    DraftChunks& chunks;
-  };
-  DraftSeal(const Parts& parts, const RequestContext& context);
+  DraftSeal(const DraftParts& parts, const RequestContext& context);
 
   // Failures: those of DraftBytes::read, ChunkWriter and ObjectStore::put_if_absent.
   Result<StoredContent> run();
 
  private:
-  // Where a chunk of the new version comes from: the base, unchanged; or stored for this draft; or still to be read.
+  // Where a chunk of the new version comes from: the base or an earlier process's sending, unchanged; or stored for
+  // this draft; or still to be read.
   struct Unread {};
   struct Slot {
     PlannedChunk cut;
@@ -47,18 +40,16 @@ class DraftSeal {
 
   void list_slots(const SegmentPlan& plan);
   [[nodiscard]] const ChunkRef* unchanged(const PlannedChunk& cut) const;
-  [[nodiscard]] bool needs_base(const PlannedChunk& cut) const;
 
   Result<void> store_unread();
   void start_base_fetches(size_t from);
   Result<void> store(Slot& slot);
-  Result<void> store_with(Slot& slot, MemoryBudget::Lease lease);
 
   Result<std::optional<StoredChunk>> outcome_of(Slot& slot);
   Result<StoredContent> collect();
   Result<Content> list_in_store(Manifest manifest);
 
-  const Parts parts_;
+  const DraftParts parts_;
   const RequestContext context_;
   const DraftLayout layout_;  // as it was when the sealing began
   std::vector<Slot> slots_;

@@ -8,9 +8,10 @@
 
 namespace cairn {
 
-// Looks only at files that are written from the start on: whole cuts of the staged beginning that stay as they are
+// Looks only at files that are written from the start on: whole cuts of the written beginning that stay as they are
 // (SegmentPlan::settled_bytes) are stored, each once, while DraftChunks has room and the memory budget some to spare.
-// It is an optimisation: cuts that it leaves out, or that change later, are stored when the draft is sealed.
+// It is an optimisation: cuts that it leaves out, or that change later, are stored when the draft is sealed, or when
+// its bytes have to make room (DraftSpill).
 //
 // Thread-safety: all methods may be called from any thread. Never blocks its callers on anything remote.
 class DraftStream {
@@ -27,11 +28,16 @@ class DraftStream {
   // The file now ends at `size_bytes`, or was punched from there on.
   void cut(uint64_t size_bytes);
 
+  // The plan of what has been written so far, for others to send by. Waits for the step in progress, and for the store
+  // if what it looks at is no longer here. Failures: those of DraftBytes::read, cancelled, deadline_exceeded.
+  Result<SegmentPlan> plan_now(const RequestContext& context);
+
  private:
   void run();
   bool step(uint64_t prefix);
   bool goes_on(bool had_room);
-  SegmentPlan plan(uint64_t prefix);
+  Result<SegmentPlan> plan(uint64_t prefix, const RequestContext& context);
+  bool is_here(uint64_t prefix);
   bool send(const PlannedChunk& cut);
 
   StoreEnvironment& environment_;

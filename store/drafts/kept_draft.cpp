@@ -26,6 +26,8 @@ bool KeptDraft::needs_base() const {
   return description.base && layout.has_any(DraftLayout::Source::base, 0, layout.size_bytes());
 }
 
+bool KeptDraft::needs_store() const { return needs_base() || description.layout.sent_bytes() > 0; }
+
 Result<std::vector<KeptDraft>> take_kept_drafts(StagingArea& staging, uint32_t chunk_size) {
   auto files = staging.take_kept();
   if (!files) return fail(std::move(files).error());
@@ -53,7 +55,7 @@ Result<std::unique_ptr<Draft>> open_kept_draft(StoreEnvironment& environment, Ch
   DraftLayout layout = kept.description.layout;
   if (!base && layout.base_limit() > 0) layout = DraftLayout(layout.size_bytes(), 0, layout.extents());
   std::unique_ptr<Draft> draft(
-      new Draft(environment, reader, writer, std::move(kept.staging), std::move(base), std::move(layout)));
+      new Draft(environment, reader, writer, std::move(kept.staging), std::move(base), std::move(layout), true));
   draft->changed(0, 0);
   return draft;
 }

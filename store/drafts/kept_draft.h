@@ -23,6 +23,8 @@ struct KeptDraft {
 
   // Some of its bytes are those of the version it was written on.
   [[nodiscard]] bool needs_base() const;
+  // Some of its bytes are in the store only: those, or what was sent while it was written.
+  [[nodiscard]] bool needs_store() const;
 };
 
 // Called once, at start; asks nothing of the store. Drafts of other stores are among them. One whose description does

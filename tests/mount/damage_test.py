@@ -60,6 +60,27 @@ def test_a_damaged_chunk_is_an_error_and_never_wrong_bytes(bench, store_director
     assert victim.name[:8] in log, log
 
 
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+def test_a_damaged_chunk_heals_when_somebody_saves_its_bytes_again(bench, store_directory, damage):
+    content = os.urandom(9_000_000)
+    mount = bench.mount()
+    (mount.path / "f").write_bytes(content)
+    mount.umount()
+    shutil.rmtree(mount.cache)
+    victim = chunks_of(store_directory)[-1]
+    if damage == "flip":
+        flip(victim, victim.stat().st_size // 2)
+    elif damage == "truncate":
+        os.truncate(victim, 1000)
+    else:
+        victim.unlink()
+    mount.start()
+    assert read_error(mount.path / "f") == errno.EIO
+    (mount.path / "copy").write_bytes(content)
+    assert (mount.path / "f").read_bytes() == content
+    bench.check()
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate"])
 def test_a_damaged_record_is_an_error_that_names_it(bench, store_directory, damage):
     mount = bench.mount()

@@ -88,7 +88,8 @@ TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOpti
       random_(options.random_seed ? *options.random_seed : next_environment_seed()),
       memory_(options.memory_bytes),
       cache_(make_cache(options.cache_bytes)),
-      staging_(or_die(DiskStagingArea::open(staging_directory_->path().string()), "open the staging area")),
+      staging_(or_die(DiskStagingArea::open(staging_directory_->path().string(), options.staging_bytes),
+                      "open the staging area")),
       compute_(std::make_unique<Executor>("compute", options.compute_threads)),
       io_(std::make_unique<Executor>("io", options.io_threads)) {
   const StoreFormat format = or_die(open_store_format(objects, test_context(Cause::maintenance)), "open the store");

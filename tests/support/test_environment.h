@@ -66,6 +66,7 @@ struct TestEnvironmentOptions {
   std::string host = "host-a";
   uint64_t memory_bytes = 64ULL << 20;
   uint64_t cache_bytes = 256ULL << 20;  // 0: no cache at all
+  uint64_t staging_bytes = 0;           // 0: as much as the disk has
   size_t io_threads = 4;
   size_t compute_threads = 2;
   const Clock* clock = nullptr;           // nullptr: the environment's own FakeClock

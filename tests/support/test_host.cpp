@@ -1,8 +1,8 @@
 #include "tests/support/test_host.h"
 
-#include <utility>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <utility>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,10 +34,12 @@ TestHost::~TestHost() {
 }
 
 void TestHost::start() {
-  environment_ = std::make_unique<TestEnvironment>(
-      objects_,
-      TestEnvironmentOptions{.host = options_.host, .clock = options_.clock, .random_seed = options_.random_seed},
-      staging_);
+  environment_ = std::make_unique<TestEnvironment>(objects_,
+                                                   TestEnvironmentOptions{.host = options_.host,
+                                                                          .staging_bytes = options_.staging_bytes,
+                                                                          .clock = options_.clock,
+                                                                          .random_seed = options_.random_seed},
+                                                   staging_);
   if (ended_at_ != 0) clock().advance(std::chrono::nanoseconds(ended_at_ - clock().wall_now()));
   environment_->environment().options.revalidate = options_.revalidate;
   environment_->environment().options.read_only = options_.read_only;
@@ -68,6 +70,17 @@ void TestHost::restart() {
 void TestHost::kill_and_restart() {
   objects_.add({.times = kEveryTime});
   end();
+  objects_.heal();
+  start();
+}
+
+void TestHost::crash_and_restart() {
+  objects_.add({.times = kEveryTime});
+  auto left = std::make_shared<TemporaryDirectory>();
+  using Options = std::filesystem::copy_options;
+  std::filesystem::copy(staging_->path(), left->path(), Options::recursive | Options::overwrite_existing);
+  end();
+  staging_ = std::move(left);
   objects_.heal();
   start();
 }

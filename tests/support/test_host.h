@@ -20,6 +20,7 @@ struct TestHostOptions {
   const Clock* clock = nullptr;  // as TestEnvironmentOptions has them
   std::optional<uint64_t> random_seed{};
   PublishOpenRules publish_open{};
+  uint64_t staging_bytes = 0;
 };
 
 // A FileSystem with everything it needs, over a store that others may share.
@@ -39,6 +40,8 @@ class TestHost {
   // kill nothing of the old process reaches the store.
   void restart();
   void kill_and_restart();
+  // The same, and what was being written stays on the disk, as where no destructor runs.
+  void crash_and_restart();
 
   // Paths are below the root, "a/b/c"; "" is the root itself. A node that a call found is forgotten before it returns.
   Result<NodeReply> stat(const std::string& path);

@@ -23,7 +23,7 @@ std::vector<Source> sources_of(const DraftLayout& layout) {
 TEST(DraftLayoutTest, an_untouched_draft_is_all_base) {
   const DraftLayout layout(100);
   EXPECT_TRUE(layout.is_all(Source::base, 0, 100));
-  EXPECT_EQ(layout.staged_prefix(), 0U);
+  EXPECT_EQ(layout.written_prefix(), 0U);
 }
 
 TEST(DraftLayoutTest, growing_past_the_base_makes_zeros) {
@@ -58,7 +58,7 @@ TEST(DraftLayoutTest, sequential_writes_are_one_extent) {
   DraftLayout layout;
   for (uint64_t at = 0; at < 100; at += 10) layout.write(at, 10);
   EXPECT_EQ(layout.extents().size(), 1U);
-  EXPECT_EQ(layout.staged_prefix(), 100U);
+  EXPECT_EQ(layout.written_prefix(), 100U);
 }
 
 TEST(DraftLayoutTest, a_terabyte_of_nothing_has_no_data) {
@@ -71,24 +71,48 @@ TEST(DraftLayoutTest, a_terabyte_of_nothing_has_no_data) {
 // The same as a plain array of sources, one for each byte.
 class ReferenceLayout {
  public:
-  explicit ReferenceLayout(size_t base_bytes) : bytes_(base_bytes, Source::base) {}
+  explicit ReferenceLayout(size_t base_bytes) : bytes_(base_bytes, Source::base), written_(base_bytes), base_limit_(base_bytes) {}
   void write(size_t offset, size_t length) {
-    if (offset + length > bytes_.size()) bytes_.resize(offset + length, Source::zeros);
+    if (offset + length > bytes_.size()) truncate(offset + length);
     fill(offset, offset + length, Source::staged);
   }
   void restore(size_t offset, size_t length) {
-    if (offset + length > bytes_.size()) bytes_.resize(offset + length, Source::zeros);
+    const size_t base_limit = base_limit_;
+    if (offset + length > bytes_.size()) truncate(offset + length);
+    for (size_t i = base_limit; i < offset; ++i) written_[i] = written_[i] || bytes_[i] == Source::zeros;
     fill(offset, offset + length, Source::base);
+    std::fill_n(written_.begin() + static_cast<int64_t>(offset), length, false);
+    base_limit_ = std::max(base_limit, offset + length);
   }
-  void truncate(size_t size) { bytes_.resize(size, Source::zeros); }
+  void sent(size_t offset, size_t length) { fill(offset, std::min(offset + length, bytes_.size()), Source::sent); }
+  void truncate(size_t size) {
+    bytes_.resize(size, Source::zeros);
+    written_.resize(size);
+    base_limit_ = std::min(base_limit_, size);
+  }
   void punch(size_t offset, size_t length) { fill(offset, std::min(offset + length, bytes_.size()), Source::zeros); }
   [[nodiscard]] const std::vector<Source>& bytes() const { return bytes_; }
+  [[nodiscard]] uint64_t written_prefix() const {
+    return static_cast<uint64_t>(std::ranges::find(written_, false) - written_.begin());
+  }
+  [[nodiscard]] uint64_t count(Source source) const {
+    return static_cast<uint64_t>(std::ranges::count(bytes_, source));
+  }
+  [[nodiscard]] uint64_t staged_after(size_t offset) const {
+    const auto from = bytes_.begin() + static_cast<int64_t>(std::min(offset, bytes_.size()));
+    return static_cast<uint64_t>(std::find(from, bytes_.end(), Source::staged) - bytes_.begin());
+  }
 
  private:
   void fill(size_t begin, size_t end, Source source) {
-    for (size_t i = begin; i < end; ++i) bytes_[i] = source;
+    for (size_t i = begin; i < end; ++i) {
+      bytes_[i] = source;
+      written_[i] = true;
+    }
   }
   std::vector<Source> bytes_;
+  std::vector<bool> written_;
+  size_t base_limit_;
 };
 
 TEST(DraftLayoutTest, any_sequence_of_changes_gives_what_a_plain_array_gives) {
@@ -100,7 +124,7 @@ TEST(DraftLayoutTest, any_sequence_of_changes_gives_what_a_plain_array_gives) {
     for (int i = 0; i < steps; ++i) {
       const auto offset = *rc::gen::inRange<size_t>(0, 250);
       const auto length = *rc::gen::inRange<size_t>(1, 60);
-      const auto kind = *rc::gen::inRange(0, 5);
+      const auto kind = *rc::gen::inRange(0, 6);
       if (kind <= 1) {
         layout.write(offset, length);
         reference.write(offset, length);
@@ -111,14 +135,20 @@ TEST(DraftLayoutTest, any_sequence_of_changes_gives_what_a_plain_array_gives) {
         if (offset + length > base) continue;  // there is no more of it
         layout.restore(offset, length);
         reference.restore(offset, length);
+      } else if (kind == 4) {
+        layout.sent(std::make_shared<const ChunkRef>(ChunkRef{offset, static_cast<uint32_t>(length), {}, {}}));
+        reference.sent(offset, length);
       } else {
         layout.truncate(offset);
         reference.truncate(offset);
       }
       RC_ASSERT(sources_of(layout) == reference.bytes());
+      RC_ASSERT(layout.written_prefix() == reference.written_prefix());
+      RC_ASSERT(layout.staged_bytes() == reference.count(Source::staged));
+      RC_ASSERT(layout.sent_bytes() == reference.count(Source::sent));
+      const auto staged = layout.staged_after(offset / 2);
+      RC_ASSERT((staged ? staged->offset : layout.size_bytes()) == reference.staged_after(offset / 2));
     }
-    const auto not_staged = std::ranges::find_if(reference.bytes(), [](Source s) { return s != Source::staged; });
-    RC_ASSERT(layout.staged_prefix() == static_cast<uint64_t>(not_staged - reference.bytes().begin()));
   });
   EXPECT_TRUE(holds);
 }

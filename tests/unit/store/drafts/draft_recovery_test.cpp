@@ -147,6 +147,7 @@ class LogOnly final : public StagingFile {
   }
   Result<void> keep(std::string_view) override { return {}; }
   Result<void> keep_briefly(std::string_view) override { return {}; }
+  void count(uint64_t) override {}
   void release() override {}
 
   std::string text;
@@ -165,6 +166,20 @@ TEST(DraftJournalTest, what_came_from_the_version_below_is_known_after_a_crash) 
   DraftJournal::replay(left.text, layout);
   EXPECT_EQ(layout.extents(), expected.extents());
   EXPECT_EQ(layout.base_limit(), expected.base_limit());
+}
+
+TEST(DraftDescriptionTest, what_was_sent_comes_back_as_it_was_and_older_versions_refuse_it) {
+  DraftLayout layout(0);
+  layout.write(0, 3000);
+  const ChunkRef chunk{1000, 1000, sha256(as_bytes("id")), xxh3_128(as_bytes("bytes"))};
+  layout.sent(std::make_shared<const ChunkRef>(chunk));
+  layout.write(1200, 100);
+  const std::string text = describe_draft({"store", "me", layout, nullptr}, kChunk);
+  const auto read = parse_draft(text, kChunk);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(read->layout.extents(), layout.extents());
+  EXPECT_EQ(read->layout.sent_bytes(), 900U);
+  EXPECT_NE(text.find("\"format\":3"), std::string::npos);
 }
 
 TEST_F(DraftRecoveryTest, a_fork_and_what_it_was_forked_from_change_apart) {

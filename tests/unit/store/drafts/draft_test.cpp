@@ -423,5 +423,27 @@ TEST_F(DraftModelTest, any_sequence_of_changes_gives_what_a_plain_vector_gives) 
   EXPECT_TRUE(holds);
 }
 
+// Four times the writes may cost four times as much, and more for deeper maps; what is quadratic costs sixteen times.
+TEST_F(DraftTest, random_writes_cost_the_same_however_many_there_were) {
+  const auto seconds_of = [this](uint64_t writes) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto draft = new_draft();
+    EXPECT_TRUE(draft->note("written here and there"));
+    const Buffer byte = random_bytes(1, 1);
+    uint64_t seen = 0;
+    for (uint64_t i = 0; i < writes; ++i) {
+      EXPECT_TRUE(draft->write(i * 7919 % (2 * writes) * 2, byte.view()));
+      seen += draft->data_bytes() + draft->size_bytes();
+    }
+    EXPECT_GT(seen, writes);
+    EXPECT_TRUE(draft->keep("kept"));
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const auto best_of = [&](uint64_t writes) {
+    return std::min({seconds_of(writes), seconds_of(writes), seconds_of(writes)});
+  };
+  EXPECT_LT(best_of(80000), 11 * best_of(20000));
+}
+
 }  // namespace
 }  // namespace cairn
