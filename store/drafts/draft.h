@@ -22,7 +22,7 @@ struct KeptDraft;
 // A base version with staged writes on top: ranges never written are read from the base, so that changing one byte of
 // a 100 GB file costs one chunk. Chunks that a sequential writer has left behind are sent while it goes on writing;
 // writing does not wait for that, but where the staging area is short of room: then what was sent does not stay in the
-// staging file. See docs/decisions/0004-drafts-over-a-base.md and 0010-giving-back.md.
+// staging file. See docs/decisions/0004-drafts-over-a-base.md and 0011-giving-back.md.
 //
 // Thread-safety: all methods may be called from any thread. No lock is held over a remote call.
 // Failures: no_space (local disk; the bytes before it are intact), invalid_argument (an offset past 2^63), those of
