@@ -308,6 +308,9 @@ Result<void> Publisher::publish_anew(const KeptFile& kept, const RequestContext&
   const KeptIdentity& identity = kept.identity;
   auto directory = open_directory_(identity.directory, context);
   if (!directory) return fail(directory.error().in(identity.path));
+  if (auto fresh = (*directory)->refresh(std::chrono::nanoseconds(0), context); !fresh) {
+    return fail(fresh.error().in(identity.path));
+  }
   if (find_entry(**directory, identity.name, identity.file.id).entry) return place_and_attempt(kept.number, context);
   if (auto draft = opened(kept.number, context); !draft) return fail(draft.error().in(identity.path));
   stamp(kept.number);

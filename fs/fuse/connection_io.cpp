@@ -21,11 +21,11 @@ constexpr uint32_t kAllowIdmap = 1U << (40 - 32);
 // mount_setattr(2)). It may, since the kernel itself checks permissions: of the ids in a request we use those of
 // creations only, which it has mapped back. And it accepts FUSE_CAP_PARALLEL_DIROPS but does not pass it on: the kernel
 // then serves one lookup of a directory at a time, and one slow answer would hold up everybody else there.
-void correct_terms(const iovec* parts, int count) {
+void correct_terms(const iovec* parts, int count, bool ids_may_be_mapped) {
   if (count < 2 || parts[1].iov_len < sizeof(fuse_init_out)) return;
   auto* terms = static_cast<fuse_init_out*>(parts[1].iov_base);
   terms->flags |= FUSE_PARALLEL_DIROPS | FUSE_INIT_EXT;
-  terms->flags2 |= kAllowIdmap;
+  if (ids_may_be_mapped) terms->flags2 |= kAllowIdmap;
 }
 
 // The first thing we send is the answer to INIT; libfuse sends it while no other thread runs.
@@ -33,7 +33,7 @@ void before_sending(const iovec* parts, int count, void* userdata) {
   auto* endpoint = static_cast<Endpoint*>(userdata);
   if (endpoint->terms_sent) return;
   endpoint->terms_sent = true;
-  correct_terms(parts, count);
+  correct_terms(parts, count, endpoint->options.ids_may_be_mapped);
 }
 
 ssize_t send_to_device(int fd, iovec* parts, int count, void* userdata) {

@@ -22,6 +22,7 @@ struct EndpointOptions {
   std::string proc_directory;
   uint32_t max_read_ahead_bytes = 0;
   Ownership ownership{};
+  bool ids_may_be_mapped = true;  // clones of the mount may show other ids
 };
 
 // Thread-safety: as its parts. Ownership: borrows the file system.

@@ -1,5 +1,6 @@
 #include "fs/fuse/fuse_session.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -63,6 +64,11 @@ int store_pages(fuse_session* session, NodeId node, uint64_t offset, ByteView by
   return fuse_lowlevel_notify_store(session, node, static_cast<off_t>(offset), &vector, fuse_buf_copy_flags{});
 }
 
+// libfuse itself lets in root and the owner only, by the ids in each request: with mapped ids there are none.
+bool has_option(const std::vector<std::string>& options, std::string_view name) {
+  return std::ranges::find(options, name) != options.end();
+}
+
 }  // namespace
 
 void FuseSession::Destroy::operator()(fuse_session* session) const { fuse_session_destroy(session); }
@@ -89,8 +95,9 @@ FuseSession::~FuseSession() {
 
 Result<void> FuseSession::connect() {
   endpoint_ = std::make_unique<Endpoint>(
-      files_, EndpointOptions{options_.request_timeout, options_.publish_timeout, options_.patience,
-                              options_.proc_directory, options_.max_read_ahead_bytes, options_.ownership});
+      files_,
+      EndpointOptions{options_.request_timeout, options_.publish_timeout, options_.patience, options_.proc_directory,
+                      options_.max_read_ahead_bytes, options_.ownership, !has_option(options_.extra, "allow_root")});
   const fuse_lowlevel_ops operations = all_operations();
   Arguments arguments(options_);
   session_.reset(fuse_session_new(arguments.get(), &operations, sizeof operations, endpoint_.get()));

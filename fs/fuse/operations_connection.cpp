@@ -8,9 +8,9 @@ namespace {
 
 constexpr uint32_t kMaxTransferBytes = 1U << 20;  // the most that one READ or WRITE carries
 
-// Requests in flight that no process waits for: read-ahead, releases. Past the limit the kernel sends none, so that reads
-// of what is cached would wait behind as many of a store that hangs: it is that of the request loop's threads. From
-// `congestion` on the kernel starts fewer of its own.
+// Requests in flight that no process waits for: read-ahead, releases. Past the limit the kernel sends none, so that
+// reads of what is cached would wait behind as many of a store that hangs: it is that of the request loop's threads.
+// From `congestion` on the kernel starts fewer of its own.
 constexpr uint32_t kMaxBackground = 4096;
 constexpr uint32_t kCongestion = 3072;
 

@@ -31,7 +31,8 @@ Result<std::string> sts_url(const CredentialSettings& settings) {
     return endpoint.ends_with('/') ? endpoint : endpoint + "/";
   }
   const std::string region = region_of(settings);
-  if (!region.empty() && !is_host_label(region)) return fail(Errc::invalid_argument, "the region's name cannot be part of a host name");
+  if (!region.empty() && !is_host_label(region))
+    return fail(Errc::invalid_argument, "the region's name cannot be part of a host name");
   if (region.empty()) return "https://sts.amazonaws.com/";
   return fmt::format("https://sts.{}.amazonaws.com{}/", region, region.starts_with("cn-") ? ".cn" : "");
 }

@@ -29,9 +29,9 @@ struct S3Location {
 using EnvironmentVariable = std::function<std::optional<std::string>(const std::string& name)>;
 
 // Parameters, percent-decoded: endpoint (URL of scheme and host), region, style (path or virtual), profile, anonymous
-// and insecure (true or false), ca (a file). What is not given comes from the environment: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL;
-// AWS_REGION, AWS_DEFAULT_REGION; AWS_CA_BUNDLE. Else: AWS's own endpoint of the region, us-east-1, virtual-host style
-// for AWS and path style elsewhere. Failures: invalid_argument, which says what to write.
+// and insecure (true or false), ca (a file). What is not given comes from the environment: AWS_ENDPOINT_URL_S3,
+// AWS_ENDPOINT_URL; AWS_REGION, AWS_DEFAULT_REGION; AWS_CA_BUNDLE. Else: AWS's own endpoint of the region, us-east-1,
+// virtual-host style for AWS and path style elsewhere. Failures: invalid_argument, which says what to write.
 Result<S3Location> parse_s3_url(const std::string& url, const EnvironmentVariable& variable);
 
 }  // namespace cairn

@@ -382,16 +382,18 @@ TEST_F(KeptDrafts, one_that_was_written_on_what_is_current_becomes_current_thoug
 TEST_F(KeptDrafts, what_is_written_while_a_close_publishes_is_found_after_a_crash) {
   const HandleId first = open("f", O_WRONLY | O_CREAT);
   const HandleId second = open("f", O_WRONLY);
+  ASSERT_TRUE(a.files().sync_directory(kRootNode, test_context()));
   ASSERT_TRUE(a.pwrite(first, 0, "closed"));
   const auto gate = a_objects.block(ObjectOperation::put_if_absent, "dirs/");
   Result<void> closed;
-  std::thread closer([&] { closed = a.close(first); });
+  std::thread closer([&] { closed = a.files().flush(first, test_context()); });
   ASSERT_TRUE(gate->wait_for_arrivals(1));
   ASSERT_TRUE(a.pwrite(second, 0, "written and not closed"));
   gate->open();
   closer.join();
   ASSERT_TRUE(closed);
-  a.kill_and_restart();
+  EXPECT_EQ(read(b, "f"), "closed");
+  a.crash_and_restart();
   const auto kept = a.files().unpublished();
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].state, "never closed");
@@ -406,6 +408,7 @@ TEST_F(KeptDrafts, of_a_new_file_that_another_host_has_deleted_waits_for_a_decis
   cut_off();
   EXPECT_EQ(errno_of(a.close(handle)), EIO);
   ASSERT_TRUE(b.unlink("f"));
+  ASSERT_TRUE(b.files().sync_directory(kRootNode, test_context()));
   a.kill_and_restart();
   a_objects.heal();
   EXPECT_TRUE(is_undecided("f"));
@@ -439,7 +442,7 @@ TEST_F(KeptDrafts, what_was_never_closed_has_a_date_and_a_stamp_of_its_own_once_
     ASSERT_TRUE(a.files().sync_directory(kRootNode, test_context()));
     ASSERT_TRUE(a.pwrite(handle, 0, name));
   }
-  a.kill_and_restart();
+  a.crash_and_restart();
   ASSERT_EQ(a.files().unpublished().size(), 2U);
   for (const UnpublishedFile& file : a.files().unpublished()) {
     ASSERT_TRUE(a.files().publish_kept(file.number, test_context())) << file.path;

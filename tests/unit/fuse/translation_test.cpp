@@ -25,8 +25,8 @@ class FuseTranslationTest : public FuseShellTest {
 
 TEST_F(FuseTranslationTest, the_terms_of_the_mount_are_the_chosen_ones) {
   EXPECT_EQ(terms.max_write, 1U << 20);
-  EXPECT_EQ(terms.max_background, 64);
-  EXPECT_EQ(terms.congestion_threshold, 48);
+  EXPECT_EQ(terms.max_background, 4096U);
+  EXPECT_EQ(terms.congestion_threshold, 3072U);
   EXPECT_EQ(terms.time_gran, 1U);
   const uint32_t wanted = FUSE_ASYNC_READ | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_ATOMIC_O_TRUNC |
                           FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_EXPLICIT_INVAL_DATA;

@@ -55,18 +55,22 @@ TEST_F(DirectoryStore, an_object_is_a_file_that_nobody_may_write) {
 class SharedDirectoryStore : public DirectoryStore {
  protected:
   // The modes of a store's folder and object, made while the umask was `umask`.
-  static std::pair<mode_t, mode_t> modes_made(const fs::path& root, std::optional<gid_t> group, mode_t umask) {
+  std::pair<mode_t, mode_t> modes_made(const fs::path& root, std::optional<gid_t> group, mode_t umask) {
+    const std::string key = "chunks/ab/" + std::to_string(++made_);
     const mode_t before = ::umask(umask);
     const auto store = DirectoryObjectStore::open({.path = root.string(), .create = true, .group = group});
-    EXPECT_TRUE(store && put(**store, "chunks/ab/abcd", "bytes"));
+    const auto done = store ? put(**store, key, "bytes") : Result<void>(fail(store.error()));
+    EXPECT_TRUE(done) << done.error().to_string();
     ::umask(before);
-    return {mode_of(root / "chunks/ab"), mode_of(root / "chunks/ab/abcd")};
+    return {mode_of(root / "chunks/ab"), mode_of(root / key)};
   }
   static mode_t mode_of(const fs::path& path) {
     struct stat status {};
     EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
     return status.st_mode & 07777;
   }
+
+  int made_ = 0;
 };
 
 TEST_F(SharedDirectoryStore, what_is_stored_is_its_owners_alone_whatever_the_umask) {

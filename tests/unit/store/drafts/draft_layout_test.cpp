@@ -71,7 +71,8 @@ TEST(DraftLayoutTest, a_terabyte_of_nothing_has_no_data) {
 // The same as a plain array of sources, one for each byte.
 class ReferenceLayout {
  public:
-  explicit ReferenceLayout(size_t base_bytes) : bytes_(base_bytes, Source::base), written_(base_bytes), base_limit_(base_bytes) {}
+  explicit ReferenceLayout(size_t base_bytes)
+      : bytes_(base_bytes, Source::base), written_(base_bytes), base_limit_(base_bytes) {}
   void write(size_t offset, size_t length) {
     if (offset + length > bytes_.size()) truncate(offset + length);
     fill(offset, offset + length, Source::staged);
