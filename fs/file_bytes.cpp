@@ -19,6 +19,8 @@ namespace cairn {
 
 namespace {
 
+constexpr std::chrono::seconds kPatienceForOldChunks{5};
+
 constexpr uint64_t kMaxFileBytes = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
 
 Result<void> check_range(uint64_t offset, uint64_t length) {
@@ -101,7 +103,8 @@ Result<std::shared_ptr<Draft>> FileBytes::writable_draft(const RequestContext& c
   return take_over(nullptr, std::move(*opened));
 }
 
-// For a truncate to nothing: no byte of what was there is needed, and a chunk list that cannot be had is no obstacle.
+// For a truncate to nothing: no byte of what was there is needed, and a chunk list that cannot be had, or not soon, is
+// no obstacle. Without it, chunks that are the same again are offered to the store once more.
 Result<std::shared_ptr<Draft>> FileBytes::emptied_draft(const RequestContext& context) {
   std::shared_ptr<Draft> before;
   {
@@ -110,7 +113,8 @@ Result<std::shared_ptr<Draft>> FileBytes::emptied_draft(const RequestContext& co
     before = draft_;
   }
   if (!before) {
-    if (auto base = reader(context); base && *base) sources_.writer.remember((*base)->manifest());
+    auto base = reader(context.no_longer_than(kPatienceForOldChunks));
+    if (base && *base) sources_.writer.remember((*base)->manifest());
   }
   auto opened = Draft::open_empty(sources_.environment, sources_.reader, sources_.writer);
   if (!opened) return fail(as_io_error(std::move(opened).error()));

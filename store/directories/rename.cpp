@@ -166,7 +166,7 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
                     .attempt = 0,
                     .now = environment_.clock.wall_now(),
                     .keep_versions = environment_.format.keep_versions};
-  while (true) {
+  for (unsigned tries = 0;; ++tries) {
     // Each round looks anew. A conflict says that another host put something there after the way was made.
     const EntryPtr source = from.directory->find(from.name);
     if (!source) return fail_posix(ENOENT, "no entry '{}'", from.name);
@@ -175,6 +175,7 @@ Result<void> Namespace::rename_within(const Place& from, const std::string& to, 
     renaming.retired = *retired;
     auto renamed = from.directory->commit([=](DirectoryEdit& edit) { return change(edit, renaming); }, context);
     if (!is_conflict(renamed)) return renamed;
+    if (auto paused = back_off(tries, context); !paused) return paused;
   }
 }
 
