@@ -53,7 +53,14 @@ Result<StoredContent> DraftSeal::seal_inline() {
 // Chunks, then the manifest that lists them, and neither is named before the caller's commit: whatever a crash in
 // between leaves is unreferenced, and found again by the next try.
 Result<StoredContent> DraftSeal::seal_chunks() {
-  const auto source = [this](uint64_t offset, MutableByteView out) { return read(offset, out); };
+  const PlanSource source{.read = [this](uint64_t offset, MutableByteView out) -> Result<size_t> {
+                            if (auto live = context_.check(); !live) return fail(std::move(live).error());
+                            return read(offset, out);
+                          },
+                          .next_data =
+                              [this](uint64_t offset) {
+                                return layout_.seek_data(offset, parts_.bytes.base()).value_or(layout_.size_bytes());
+                              }};
   auto plan = plan_segments(source, layout_.size_bytes(), true, parts_.environment.format.chunk_size);
   if (!plan) return fail(plan.error().in("find the tensors"));
   list_slots(*plan);

@@ -122,8 +122,10 @@ Result<SegmentPlan> DraftStream::plan(uint64_t prefix, const RequestContext& con
     planned_until_ = prefix;
   }
   if (replan) planner_.restart();
-  return planner_.plan([&](uint64_t offset, MutableByteView out) { return bytes_.read(offset, out, context); }, prefix,
-                       false);
+  const PlanSource source{
+      .read = [&](uint64_t offset, MutableByteView out) { return bytes_.read(offset, out, context); },
+      .next_data = [&](uint64_t offset) { return bytes_.seek_data(offset).value_or(prefix); }};
+  return planner_.plan(source, prefix, false);
 }
 
 bool DraftStream::send(const PlannedChunk& cut) {

@@ -144,6 +144,8 @@ class ZipContainer final : public Container {
 
   bool find_end(SourceCursor& cursor) {
     while (cursor.remaining() >= kDescriptorMagic.size()) {
+      cursor.skip_hole();
+      layout_.known_bytes = cursor.position();
       const ByteView window = cursor.peek_at_least(kDescriptorMagic.size());
       if (window.empty()) return false;
       const size_t hit = as_text(window).find(kDescriptorMagic);

@@ -20,7 +20,7 @@ bool SourceCursor::fill(size_t count) {
   window_at_ = position_;
   size_t filled = 0;
   while (filled < window_.size()) {
-    auto got = source_(window_at_ + filled, MutableByteView(window_).subspan(filled));
+    auto got = source_.read(window_at_ + filled, MutableByteView(window_).subspan(filled));
     if (!got) {
       failure_ = std::move(got).error();
       break;
@@ -52,6 +52,10 @@ bool SourceCursor::skip(uint64_t count) {
   if (position_ > size_ || size_ - position_ < count) return false;
   position_ += count;
   return true;
+}
+
+void SourceCursor::skip_hole() {
+  if (position_ < size_) position_ = std::min(source_.next_data(position_), size_);
 }
 
 }  // namespace cairn

@@ -11,9 +11,13 @@
 
 namespace cairn {
 
-// Reads a prefix-limited view of the file being planned: up to out.size() bytes from `offset`, fewer at the end of what
-// is there.
-using PlanSource = std::function<Result<size_t>(uint64_t offset, MutableByteView out)>;
+// A prefix-limited view of the file being planned.
+struct PlanSource {
+  // Up to out.size() bytes from `offset`, fewer at the end of what is there.
+  std::function<Result<size_t>(uint64_t offset, MutableByteView out)> read;
+  // Where the next byte from `offset` on may be that is not zero, so that holes need not be read.
+  std::function<uint64_t(uint64_t offset)> next_data = [](uint64_t offset) { return offset; };
+};
 
 // Reads a source forward through a window, so that walking a header costs few calls.
 class SourceCursor {
@@ -36,6 +40,8 @@ class SourceCursor {
   ByteView peek_at_least(size_t count);
   // False past the end of what is there.
   bool skip(uint64_t count);
+  // Past the zeros that are known to be there without looking.
+  void skip_hole();
   void seek(uint64_t position) { position_ = position; }
   [[nodiscard]] uint64_t remaining() const { return position_ < size_ ? size_ - position_ : 0; }
   [[nodiscard]] uint64_t position() const { return position_; }

@@ -168,7 +168,8 @@ Result<size_t> read_prefix(ByteView file, uint64_t offset, MutableByteView out) 
 // Plans the bytes at once and in growing pieces: the cuts cover the file, and settled ones stay.
 void plan(ByteView file) {
   const auto source_of = [](ByteView prefix) {
-    return [prefix](uint64_t offset, MutableByteView out) { return read_prefix(prefix, offset, out); };
+    return PlanSource{
+        .read = [prefix](uint64_t offset, MutableByteView out) { return read_prefix(prefix, offset, out); }};
   };
   const SegmentPlan whole = *plan_segments(source_of(file), file.size(), true, kTinyChunkSize);
   const auto chunks = plan_chunks(whole, file.size(), kTinyChunkSize);

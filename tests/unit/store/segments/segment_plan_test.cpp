@@ -19,12 +19,12 @@ using containers::Tensor;
 constexpr uint32_t kChunkSize = 64U << 10;
 
 PlanSource prefix_of(const std::string& file, size_t size) {
-  return [&file, size](uint64_t offset, MutableByteView out) -> Result<size_t> {
+  return {.read = [&file, size](uint64_t offset, MutableByteView out) -> Result<size_t> {
     if (offset >= size) return 0;
     const size_t count = std::min<size_t>(out.size(), size - offset);
     std::memcpy(out.data(), file.data() + offset, count);
     return count;
-  };
+  }};
 }
 
 SegmentPlan plan_of(const std::string& file) {
@@ -222,7 +222,7 @@ TEST(SegmentPlan, truncated_download_keeps_the_cuts_it_has) {
 }
 
 TEST(SegmentPlan, failure_of_the_source_is_the_planners) {
-  const PlanSource broken = [](uint64_t, MutableByteView) -> Result<size_t> { return fail(Errc::io, "disk"); };
+  const PlanSource broken{.read = [](uint64_t, MutableByteView) -> Result<size_t> { return fail(Errc::io, "disk"); }};
   EXPECT_EQ(plan_segments(broken, 1000, true, kChunkSize).error().code(), Errc::io);
 }
 
@@ -232,6 +232,27 @@ TEST(SegmentPlan, header_of_offsets_beyond_any_file_is_one_segment) {
   file[0] = static_cast<char>(header.size());
   file += header + noise(100'000, 1);
   EXPECT_EQ(plan_of(file).starts, std::vector<uint64_t>{0});
+}
+
+// An entry of unknown size, and then nothing for 64 TiB: what would take weeks to read.
+TEST(SegmentPlanTest, a_hole_is_not_searched_for_the_end_of_an_entry) {
+  std::string head = "PK\x03\x04";
+  head += std::string("\x14\0\x08\0\0\0\0\0\0\0", 10) + std::string(12, '\0') + std::string("\x01\0\0\0", 4) + "a";
+  constexpr uint64_t kSize = 1ULL << 46;
+  uint64_t read_bytes = 0;
+  const PlanSource sparse{.read = [&](uint64_t offset, MutableByteView out) -> Result<size_t> {
+                            std::ranges::fill(out, std::byte{0});
+                            if (offset < head.size()) {
+                              std::memcpy(out.data(), head.data() + offset, std::min(out.size(), head.size() - offset));
+                            }
+                            read_bytes += out.size();
+                            return out.size();
+                          },
+                          .next_data = [&](uint64_t offset) { return offset < head.size() ? offset : kSize; }};
+  const auto plan = plan_segments(sparse, kSize, true, kChunkSize);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->settled_bytes, kSize);
+  EXPECT_LT(read_bytes, 1U << 20);
 }
 
 }  // namespace
