@@ -24,15 +24,16 @@ Result<std::vector<DirectoryEntry>> StoreFileSystem::list_versions_node(const Ve
   return entries;
 }
 
-std::vector<DirectoryEntry> StoreFileSystem::list_directory(const DirectoryNode& node) const {
+DirectoryEntry StoreFileSystem::Listed::at(uint64_t index) const {
+  if (index < first.size()) return first[index];
+  const auto& [name, entry] = (*names)[index - first.size()];
+  return {name, entry->id, entry->kind};
+}
+
+StoreFileSystem::Listed StoreFileSystem::list_directory(const DirectoryNode& node) const {
   const DirectoryNodePtr parent = nodes_.parent(node);
-  const auto named = node.directory->list();
-  std::vector<DirectoryEntry> entries;
-  entries.reserve(named.size() + 2);
-  entries.push_back({".", node.ino, Kind::directory});
-  entries.push_back({"..", parent ? parent->ino : node.ino, Kind::directory});
-  for (const auto& [name, entry] : named) entries.push_back({name, entry->id, entry->kind});
-  return entries;
+  return {.first = {{".", node.ino, Kind::directory}, {"..", parent ? parent->ino : node.ino, Kind::directory}},
+          .names = node.directory->list()};
 }
 
 Result<void> StoreFileSystem::freshen_listed(const Node& node, const RequestContext& context) const {
@@ -42,9 +43,12 @@ Result<void> StoreFileSystem::freshen_listed(const Node& node, const RequestCont
   return freshen(*static_cast<const DirectoryNode&>(node).directory, context);
 }
 
-Result<std::vector<DirectoryEntry>> StoreFileSystem::entries_of(const Node& node) const {
-  if (const auto* versions = dynamic_cast<const VersionsNode*>(&node)) return list_versions_node(*versions);
-  return list_directory(static_cast<const DirectoryNode&>(node));
+Result<StoreFileSystem::Listed> StoreFileSystem::entries_of(const Node& node) const {
+  const auto* versions = dynamic_cast<const VersionsNode*>(&node);
+  if (versions == nullptr) return list_directory(static_cast<const DirectoryNode&>(node));
+  auto entries = list_versions_node(*versions);
+  if (!entries) return fail(std::move(entries).error());
+  return Listed{.first = std::move(*entries), .names = nullptr};
 }
 
 Result<HandleId> StoreFileSystem::open_directory(NodeId id, const RequestContext& context) {
@@ -69,7 +73,7 @@ Result<void> StoreFileSystem::rewind(Listing& listing, uint64_t offset, const Re
   auto entries = entries_of(*listing.node);
   if (!entries) return fail(std::move(entries).error());
   const MutexLock lock(listing.mutex);
-  listing.entries = std::move(*entries);
+  listing.listed = std::move(*entries);
   return {};
 }
 
@@ -81,8 +85,8 @@ Result<void> StoreFileSystem::read_directory(HandleId handle, uint64_t offset, b
   if (auto ready = rewind(listing, offset, context); !ready) return ready;
   const MutexLock lock(listing.mutex);
   const auto directory = plus ? std::dynamic_pointer_cast<DirectoryNode>(listing.node) : nullptr;
-  for (uint64_t i = offset; i < listing.entries.size(); ++i) {
-    const DirectoryEntry& entry = listing.entries[i];
+  for (uint64_t i = offset; i < listing.listed.size(); ++i) {
+    const DirectoryEntry entry = listing.listed.at(i);
     std::optional<NodeReply> reply;
     if (directory && i >= 2) reply = reply_for_listing(directory, entry);
     if (emit(entry, reply, i + 1)) continue;

@@ -110,12 +110,19 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     bool made_name = false;  // with commit_async: its name is new, and the store may not have heard of it
     uint64_t session = 0;    // Version::session of all that this open file publishes
   };
+  // What a directory lists. Its names are shared with everybody who lists it as it is.
+  struct Listed {
+    std::vector<DirectoryEntry> first{};              // "." and "..", and the names that are made up here
+    std::shared_ptr<const Directory::Names> names{};  // nullptr: no more
+    [[nodiscard]] uint64_t size() const { return first.size() + (names ? names->size() : 0); }
+    [[nodiscard]] DirectoryEntry at(uint64_t index) const;
+  };
   struct Listing {
-    explicit Listing(NodePtr listed) : node(std::move(listed)) {}
+    explicit Listing(NodePtr of) : node(std::move(of)) {}
     const NodePtr node;
     Mutex mutex;
-    std::vector<DirectoryEntry> entries CAIRN_GUARDED_BY(mutex);
-    bool started CAIRN_GUARDED_BY(mutex) = false;  // `entries` are listed
+    Listed listed CAIRN_GUARDED_BY(mutex);
+    bool started CAIRN_GUARDED_BY(mutex) = false;  // `listed` is there
   };
   // One end of a change of names, checked and up to date.
   struct Target {
@@ -188,9 +195,9 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
 
   // listings.cpp
   [[nodiscard]] Result<std::vector<DirectoryEntry>> list_versions_node(const VersionsNode& node) const;
-  [[nodiscard]] std::vector<DirectoryEntry> list_directory(const DirectoryNode& node) const;
+  [[nodiscard]] Listed list_directory(const DirectoryNode& node) const;
   Result<void> freshen_listed(const Node& node, const RequestContext& context) const;
-  [[nodiscard]] Result<std::vector<DirectoryEntry>> entries_of(const Node& node) const;
+  [[nodiscard]] Result<Listed> entries_of(const Node& node) const;
   // Before anything is read: lists what this host knows by now. The store was asked by opendir(3), and is asked again
   // when offset 0 is read again, which is what rewinddir(3) does.
   Result<void> rewind(Listing& listing, uint64_t offset, const RequestContext& context) const;

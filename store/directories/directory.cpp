@@ -31,6 +31,7 @@ Result<void> Directory::run(const Mutation& mutation, DirectoryEdit& edit) {
 DirectoryEdit& Directory::view() const {
   if (!view_) {
     view_.emplace(base_->state);
+    listed_.reset();
     // A change that no longer fits is left out of the view; whether it fails is decided when it is committed.
     for (const ChangePtr& change : pending_) (void)run(change->mutation, *view_);
   }
@@ -52,9 +53,15 @@ Attributes Directory::attributes() const {
   return view().attributes();
 }
 
-std::vector<std::pair<std::string, EntryPtr>> Directory::list() const {
+std::shared_ptr<const Directory::Names> Directory::list() const {
   const MutexLock lock(mutex_);
-  return view().list();
+  const DirectoryEdit& now = view();
+  auto names = listed_.lock();
+  if (!names) {
+    names = std::make_shared<const Names>(now.list());
+    listed_ = names;
+  }
+  return names;
 }
 
 DirectoryState Directory::state() const {
@@ -148,6 +155,7 @@ Result<Directory::ChangePtr> Directory::enqueue(Mutation mutation, bool awaited,
   }
   // Tried on the view first: a change that cannot be fails here, before it waits for anything.
   if (auto applied = run(mutation, view()); !applied) return fail(std::move(applied).error());
+  listed_.reset();
   auto change = std::make_shared<Change>();
   change->mutation = std::move(mutation);
   change->awaited = awaited;

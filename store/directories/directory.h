@@ -63,8 +63,9 @@ class Directory : public std::enable_shared_from_this<Directory> {
   [[nodiscard]] EntryPtr find(std::string_view name) const;
   [[nodiscard]] EntryPtr find_any(std::string_view name) const;
   [[nodiscard]] Attributes attributes() const;
-  // Live entries, a copy: what one opendir sees.
-  [[nodiscard]] std::vector<std::pair<std::string, EntryPtr>> list() const;
+  // Live entries, as they are now: what one opendir sees. All who list between two changes share one.
+  using Names = std::vector<std::pair<std::string, EntryPtr>>;
+  [[nodiscard]] std::shared_ptr<const Names> list() const;
   [[nodiscard]] DirectoryState state() const;
 
   // What the last known record says, without this host's pending changes.
@@ -184,9 +185,10 @@ class Directory : public std::enable_shared_from_this<Directory> {
   const std::unique_ptr<LoggedState> base_;
 
   mutable std::optional<DirectoryEdit> view_
-      CAIRN_GUARDED_BY(mutex_);                             // base_ with pending_ replayed; nullopt: to be replayed
-  std::deque<ChangePtr> pending_ CAIRN_GUARDED_BY(mutex_);  // in order of arrival, none with an outcome
-  uint64_t allowed_ CAIRN_GUARDED_BY(mutex_) = 0;           // Change::order up to this one
+      CAIRN_GUARDED_BY(mutex_);  // base_ with pending_ replayed; nullopt: to be replayed
+  mutable std::weak_ptr<const Names> listed_ CAIRN_GUARDED_BY(mutex_);  // of view_ as it is
+  std::deque<ChangePtr> pending_ CAIRN_GUARDED_BY(mutex_);              // in order of arrival, none with an outcome
+  uint64_t allowed_ CAIRN_GUARDED_BY(mutex_) = 0;                       // Change::order up to this one
   std::vector<Attempt> attempts_
       CAIRN_GUARDED_BY(mutex_);  // at the record after base_, of which the outcome is not known
   bool turn_taken_ CAIRN_GUARDED_BY(mutex_) = false;

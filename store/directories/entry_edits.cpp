@@ -10,13 +10,9 @@ namespace cairn {
 
 namespace {
 
-template <class View>
-FoundEntry find_in(const View& view, const std::string& name, EntryId id) {
-  if (EntryPtr entry = view.find(name); entry && entry->id == id) return {name, std::move(entry)};
-  for (auto& [other_name, entry] : view.list()) {
-    if (entry->id == id) return {other_name, entry};
-  }
-  return {name, nullptr};
+FoundEntry find_among(const Directory::Names& names, const std::string& name, EntryId id) {
+  const auto found = std::ranges::find_if(names, [id](const auto& named) { return named.second->id == id; });
+  return found == names.end() ? FoundEntry{name, nullptr} : FoundEntry{found->first, found->second};
 }
 
 Result<void> check_not_removed(const DirectoryEdit& edit) {
@@ -100,11 +96,13 @@ bool LateVersion::was_written_on(const VersionPtr& current) const {
 }
 
 FoundEntry find_entry(const DirectoryEdit& edit, const std::string& name, EntryId id) {
-  return find_in(edit, name, id);
+  if (EntryPtr entry = edit.find(name); entry && entry->id == id) return {name, std::move(entry)};
+  return find_among(edit.list(), name, id);
 }
 
 FoundEntry find_entry(const Directory& directory, const std::string& name, EntryId id) {
-  return find_in(directory, name, id);
+  if (EntryPtr entry = directory.find(name); entry && entry->id == id) return {name, std::move(entry)};
+  return find_among(*directory.list(), name, id);
 }
 
 Mutation create_entry(const std::string& name, const Entry& entry, uint64_t session, bool exclusive,

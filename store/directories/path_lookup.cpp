@@ -19,7 +19,8 @@ Result<void> visit(const OpenDirectory& open, const NamedDirectory& visited, std
                    std::deque<NamedDirectory>& unvisited, std::vector<std::string>* links) {
   const auto directory = open(visited.id);
   if (!directory) return fail(directory.error().in("/" + visited.path));
-  for (const auto& [name, entry] : (*directory)->list()) {
+  const auto names = (*directory)->list();
+  for (const auto& [name, entry] : *names) {
     std::string path = visited.path.empty() ? name : visited.path + "/" + name;
     if (entry->kind == Kind::directory) {
       unvisited.push_back({std::move(path), entry->id});

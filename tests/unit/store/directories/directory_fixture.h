@@ -97,7 +97,8 @@ inline Mutation unlinks(const std::string& name, Nanos now = FakeClock().wall_no
 
 inline std::vector<std::string> names(const Directory& directory) {
   std::vector<std::string> listed;
-  for (const auto& [name, entry] : directory.list()) listed.push_back(name);
+  const auto names = directory.list();
+  for (const auto& [name, entry] : *names) listed.push_back(name);
   return listed;
 }
 

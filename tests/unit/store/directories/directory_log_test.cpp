@@ -105,7 +105,7 @@ TEST_F(DirectoryLogTest, a_hundred_thousand_entries_load_list_and_change) {
   for (int i = 0; i < 10; ++i) EXPECT_OK(root->commit(creates("late-" + std::to_string(i)), test_context()));
   EXPECT_EQ(a.puts() - before, 10U);
   const auto loaded = b.load();
-  EXPECT_EQ(loaded->list().size(), 100'010U);
+  EXPECT_EQ(loaded->list()->size(), 100'010U);
   EXPECT_EQ(loaded->find("shard-099999")->id, 100'999U);
 }
 

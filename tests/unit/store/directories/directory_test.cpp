@@ -254,5 +254,17 @@ TEST_F(DirectoryTest, a_damaged_record_is_corrupt_and_leaves_the_view_as_it_was)
   EXPECT_THAT(names(*here), ElementsAre("after", "before"));
 }
 
+TEST_F(DirectoryTest, all_who_list_between_two_changes_share_one_list) {
+  const auto here = a.load();
+  EXPECT_OK(here->commit_soon(creates("one")));
+  const auto first = here->list();
+  EXPECT_EQ(here->list(), first);
+  EXPECT_OK(here->commit_soon(creates("two")));
+  EXPECT_THAT(names(*here), ElementsAre("one", "two"));
+  EXPECT_EQ(first->size(), 1U) << "who listed before goes on with what he listed";
+  EXPECT_OK(here->flush(test_context()));
+  EXPECT_THAT(names(*here), ElementsAre("one", "two"));
+}
+
 }  // namespace
 }  // namespace cairn
