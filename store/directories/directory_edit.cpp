@@ -75,6 +75,29 @@ void DirectoryEdit::put(const std::string& name, Entry entry) {
   assign(name, std::move(entry));
 }
 
+bool DirectoryEdit::may_go_on(const Entry& before, const Entry& taker) const {
+  constexpr uint32_t kOthersRead = 0004;
+  constexpr uint32_t kGroupReads = 0040;
+  // A directory's attributes are its own; what had the name before it is then its parent's owner's to read.
+  const Attributes& was = before.kind == Kind::directory ? attributes() : before.attributes;
+  const Attributes& is = taker.kind == Kind::directory ? attributes() : taker.attributes;
+  if (is.uid != was.uid && is.uid != 0) return false;
+  if (before.kind != Kind::file || taker.kind != Kind::file) return true;  // the owner's alone meanwhile
+  const bool same_group = is.gid == was.gid || (is.mode & kGroupReads) == 0;
+  return same_group && (is.mode & (kOthersRead | kGroupReads) & ~was.mode) == 0;
+}
+
+EntryPtr DirectoryEdit::history_for(const std::string& name, const Entry& taker, Nanos now) {
+  EntryPtr before = find_any(name);
+  if (!before || before->versions.empty() || may_go_on(*before, taker)) return before;
+  if (before->move) return nullptr;  // put() will set it aside, mark and all
+  Entry aside = *before;
+  if (!aside.deleted) aside.deleted = now;
+  std::optional<Leaving>().swap(aside.leaving);
+  assign(name_beside(name, "before", aside.id), std::move(aside));
+  return nullptr;
+}
+
 void DirectoryEdit::remove(const std::string& name, Nanos now) {
   const EntryPtr entry = find(name);
   if (!entry) return;
@@ -108,7 +131,7 @@ void DirectoryEdit::unmark(const std::string& name) {
 
 void DirectoryEdit::put_visibly(const std::string& name, const Entry& entry, size_t keep_versions) {
   if (find(name)) return put(name_beside(name, "exchanged", entry.id), entry);
-  const EntryPtr before = find_any(name);
+  const EntryPtr before = history_for(name, entry, entry.attributes.ctime);
   put(name, before && !before->versions.empty() ? entry.over(*before, keep_versions) : entry);
 }
 

@@ -35,6 +35,10 @@ class DirectoryEdit {
   // stays on the entry; where another id takes the name, what was there goes on as a deleted entry under a name beside
   // it, until the move is completed. Only unmark() lets go of a mark.
   void put(const std::string& name, Entry entry);
+  // What `taker`, who is about to get the name, goes on with: the entry under it, for its history; nullptr if there is
+  // none, or if it was more private than the taker is: another owner's, or readable by fewer. It then goes beside the
+  // name as a deleted entry, "<name>.~before-<id>", with the access that it had. Root may take over anybody's.
+  EntryPtr history_for(const std::string& name, const Entry& taker, Nanos now);
   // The name becomes free. An entry with a history leaves that behind, and a directory its id (Entry::deleted).
   void remove(const std::string& name, Nanos now);
   // The name goes with its history: it moved away with the entry. With a mark it becomes a deleted entry.
@@ -60,6 +64,7 @@ class DirectoryEdit {
   void apply_to(DirectoryState& state) const;
 
  private:
+  [[nodiscard]] bool may_go_on(const Entry& before, const Entry& taker) const;
   void assign(const std::string& name, Entry entry);
   void erase(const std::string& name);
   // "<name>.~<why>-<id>", shortened or numbered where it must be.

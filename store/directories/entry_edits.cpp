@@ -21,8 +21,8 @@ Result<void> check_not_removed(const DirectoryEdit& edit) {
 }
 
 // `entry` for a name that is free, after the history that was left there.
-Entry after_tombstone(const DirectoryEdit& edit, const std::string& name, const Entry& entry, size_t keep_versions) {
-  const EntryPtr before = edit.find_any(name);
+Entry after_tombstone(DirectoryEdit& edit, const std::string& name, const Entry& entry, size_t keep_versions) {
+  const EntryPtr before = edit.history_for(name, entry, entry.attributes.ctime);
   return before ? entry.over(*before, keep_versions) : entry;
 }
 
@@ -114,7 +114,7 @@ Mutation create_entry(const std::string& name, const Entry& entry, uint64_t sess
       return {};
     }
     Entry created = entry;
-    const EntryPtr before = edit.find_any(name);
+    const EntryPtr before = edit.history_for(name, created, entry.attributes.ctime);
     const bool goes_on = before && !before->versions.empty();
     if (goes_on && entry.kind == Kind::file) created.versions.push_back(empty_version(entry.attributes, session));
     edit.put(name, after_tombstone(edit, name, created, keep_versions));

@@ -29,7 +29,7 @@ Mutation free_name(const std::string& name, EntryId id, Nanos now) {
 Mutation put_new(const std::string& name, const Entry& entry, Nanos now, size_t keep_versions) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     if (edit.find(name)) return fail_posix(EEXIST, "'{}' exists", name);
-    const EntryPtr before = edit.find_any(name);
+    const EntryPtr before = edit.history_for(name, entry, now);
     edit.put(name, before ? entry.over(*before, keep_versions) : entry);
     edit.touch(now);
     return {};

@@ -51,11 +51,12 @@ Entry touched(Entry entry, Nanos now) {
   return entry;
 }
 
-// `source` under a name where `occupant` (live, deleted or nullptr) left its history: that goes in front.
-Entry with_history_of(const Entry& source, const EntryPtr& occupant, const Renaming& renaming) {
+// `source` under a name where another, live or deleted, left its history: that goes in front.
+Entry with_history(DirectoryEdit& edit, const Entry& source, const Renaming& renaming) {
   Entry entry = touched(source, renaming.now);
-  if (!occupant || occupant->versions.empty()) return entry;
-  return entry.over(*occupant, renaming.keep_versions);
+  const EntryPtr before = edit.history_for(renaming.to, entry, renaming.now);
+  if (!before || before->versions.empty()) return entry;
+  return entry.over(*before, renaming.keep_versions);
 }
 
 Result<void> swap_names(DirectoryEdit& edit, const Renaming& renaming) {
@@ -81,7 +82,7 @@ Result<void> change_name(DirectoryEdit& edit, const Renaming& renaming) {
   if (auto free = check_target(*source, target, renaming); !free) return free;
   if (occupant && occupant->move) return fail(Errc::conflict, "'{}' has just moved here", renaming.to);
   edit.take(renaming.from);
-  edit.put(renaming.to, with_history_of(*source, occupant, renaming));
+  edit.put(renaming.to, with_history(edit, *source, renaming));
   edit.touch(renaming.now);
   return {};
 }
@@ -108,7 +109,7 @@ Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, co
     entry = touched(source, renaming.now);
   } else {
     if (auto free = check_target(source, target, renaming); !free) return free;
-    entry = with_history_of(source, occupant, renaming);
+    entry = with_history(edit, source, renaming);
   }
   entry = without_notice(std::move(entry));
   entry.move = std::move(move);

@@ -20,7 +20,7 @@ void* take_block(size_t size) {
   return ::operator new(size);
 }
 
-void give_block(void* block, size_t size) { ::operator delete(block, size); }
+void give_block(void* block, size_t /*size*/) { ::operator delete(block); }
 
 google::protobuf::ArenaOptions bounded() {
   google::protobuf::ArenaOptions options;

@@ -32,6 +32,61 @@ TEST_F(Versions, the_directory_is_in_every_directory_and_listed_in_none) {
   EXPECT_NE(stat(".versions").ino, stat("d/.versions").ino);
 }
 
+class PrivateVersions : public Versions {
+ protected:
+  void write_as(const std::string& path, std::string_view content, uint32_t uid, uint32_t mode) {
+    write(path, content);
+    ASSERT_TRUE(host.set_attributes(path, {.mode = mode, .uid = uid}));
+  }
+  // The name, below .versions, that the history of `name` went aside to; "" if it did not.
+  std::string aside(const std::string& name) {
+    const auto names = host.list(".versions");
+    for (const std::string& listed : *names) {
+      if (listed.starts_with(name + ".~before-")) return listed;
+    }
+    return "";
+  }
+};
+
+TEST_F(PrivateVersions, are_not_handed_to_another_owner_who_takes_the_name) {
+  write_as("hers", "SECRET", 7, 0600);
+  write_as("mine", "x", 8, 0644);
+  ASSERT_TRUE(host.rename("mine", "hers"));
+  EXPECT_THAT(*host.list(".versions/hers"), ElementsAre("1"));
+  EXPECT_EQ(read(".versions/hers/1"), "x");
+  ASSERT_NE(aside("hers"), "");
+  const std::string old = ".versions/" + aside("hers") + "/1";
+  EXPECT_EQ(read(old), "SECRET");
+  EXPECT_EQ(stat(old).uid, 7U);
+  EXPECT_EQ(stat(old).mode, 0400U);
+}
+
+TEST_F(PrivateVersions, are_not_handed_to_another_owner_across_directories_or_after_an_unlink) {
+  ASSERT_TRUE(host.mkdir("d"));
+  write_as("hers", "SECRET", 7, 0600);
+  write_as("d/mine", "x", 8, 0600);
+  ASSERT_TRUE(host.rename("d/mine", "hers"));
+  EXPECT_EQ(read(".versions/hers/1"), "x");
+  EXPECT_NE(aside("hers"), "");
+  write_as("gone", "SECRET", 7, 0600);
+  ASSERT_TRUE(host.unlink("gone"));
+  write("gone", "new");
+  EXPECT_THAT(*host.list(".versions/gone"), ElementsAre("1"));
+  EXPECT_EQ(read(".versions/gone/1"), "new");
+  EXPECT_NE(aside("gone"), "");
+}
+
+TEST_F(PrivateVersions, are_not_opened_by_a_save_of_the_same_owner_that_more_may_read) {
+  write_as("f", "SECRET", 7, 0600);
+  write_as("tmp", "public", 7, 0644);
+  ASSERT_TRUE(host.rename("tmp", "f"));
+  EXPECT_THAT(*host.list(".versions/f"), ElementsAre("1"));
+  EXPECT_NE(aside("f"), "");
+  write_as("tmp", "private again", 7, 0600);
+  ASSERT_TRUE(host.rename("tmp", "f"));
+  EXPECT_THAT(*host.list(".versions/f"), ElementsAre("1", "2")) << "fewer may read it: the history goes on";
+}
+
 TEST_F(Versions, deleted_files_keep_theirs) {
   write("f", "gone");
   ASSERT_TRUE(host.unlink("f"));
