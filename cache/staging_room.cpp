@@ -83,7 +83,7 @@ Result<void> StagingRoom::insist(const Place& place) {
 
 bool StagingRoom::has_others(uint64_t own_bytes) const {
   const MutexLock lock(mutex_);
-  return used_.written + promised_ > own_bytes;
+  return used_.written + promised_ > own_bytes || used_.kept > 0;
 }
 
 bool StagingRoom::has(uint64_t size_bytes) {

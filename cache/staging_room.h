@@ -68,7 +68,7 @@ class StagingRoom {
   // Granted after all, if only the disk is short of room. Failures: no_space.
   Result<void> insist(const Place& place);
 
-  // Somebody has more than these staged bytes, and may give them back.
+  // Somebody has more than these staged bytes, and may give them back; what is kept, once it is published.
   [[nodiscard]] bool has_others(uint64_t own_bytes) const;
   // So much could be granted.
   bool has(uint64_t size_bytes);

@@ -135,12 +135,14 @@ Result<void> StoreFileSystem::change_file(FileNode& node, const AttributeChange&
   if (!view.unlinked) {
     const auto& directory = view.place.parent->directory;
     const EntryPtr seen = directory->find_committed(view.place.name);  // by others: a file that is new here is not
-    const bool at_once = seen && seen->id == node.ino && narrows(change, view.entry->attributes);
+    const bool is_narrower = narrows(change, view.entry->attributes);
+    const bool at_once = seen && seen->id == node.ino && is_narrower;
     auto done = commit_change(directory, change_entry(view.place.name, node.ino, change), at_once, context);
     if (done) {
       if (auto found = find_entry(*directory, view.place.name, node.ino); found.entry) {
         nodes_.set_entry(node, found.entry);
       }
+      if (is_narrower) publisher_.attributes_changed(node);
     }
     if (done || done.error().code() != Errc::not_found || done.error().posix() == ENODATA) return done;
   }

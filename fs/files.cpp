@@ -197,7 +197,7 @@ Result<void> StoreFileSystem::flush(HandleId handle, const RequestContext& conte
 // A file that was made in order and has no byte is closed like any other: it is kept here, and outlives this process.
 Result<void> StoreFileSystem::draft_new_name(OpenFile& file, const RequestContext& context) {
   const FileView view = nodes_.view(*file.node);
-  if (!file.made_name || view.unlinked || view.version || file.bytes->has_draft()) return {};
+  if (!file.made_name || view.unlinked || file.bytes->has_draft()) return {};
   const EntryPtr committed = view.place.parent->directory->find_committed(view.place.name);
   if (committed && committed->id == file.node->ino) return {};
   if (auto emptied = file.bytes->truncate(0, context); !emptied) return emptied;

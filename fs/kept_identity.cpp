@@ -20,6 +20,7 @@ void read_history(const Json& json, KeptIdentity& identity) {
   identity.base_number = json.value("base_number", VersionNumber{0});
   for (const Json& stamp : json.value("own", Json::array())) identity.own.push_back(stamp_from(stamp));
   identity.was_listed = json.value("listed", false);
+  identity.replaces = json.value("replaces", EntryId{0});
   identity.is_undecided = json.value("undecided", false);
   identity.kept = json.value("kept_ns", Nanos{0});
   identity.order = json.value("order", uint64_t{0});
@@ -42,6 +43,7 @@ std::string KeptIdentity::to_json() const {
                {"own", Json::array()},
                {"base_number", base_number},
                {"listed", was_listed},
+               {"replaces", replaces},
                {"undecided", is_undecided},
                {"kept_ns", kept},
                {"order", order},

@@ -23,6 +23,7 @@ struct KeptIdentity {
   VersionNumber base_number = 0;  // for people
   std::vector<VersionStamp> own;  // LateVersion::own
   bool was_listed = false;        // LateVersion::was_listed
+  EntryId replaces = 0;           // LateVersion::replaces
   bool is_undecided = false;      // KeptState::undecided: the next process does not try it either
   Nanos kept = 0;                 // when; 0: being written
   uint64_t order = 0;             // of its close among all of this host (CloseQueue); 0: it has none

@@ -43,6 +43,9 @@ Result<void> Publisher::publish(const FileNodePtr& node, uint64_t session, const
 }
 
 Result<bool> Publisher::publish_open(const FileNodePtr& node, const RequestContext& context) {
+  if (in_order()) {
+    if (auto drained = drain(context); !drained) return fail(std::move(drained).error());
+  }
   const FileView view = nodes_.view(*node);
   if (!view.bytes || view.bytes->frozen() || !view.bytes->unpublished()) return false;
   auto done = attempt(node, view.bytes->last_session(), context);
@@ -66,7 +69,8 @@ Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const
   if (!view.bytes || !view.bytes->unpublished() || view.unlinked) return {};
   if (const auto frozen = view.bytes->frozen()) {
     const auto kept = find(frozen->number());
-    if (!kept) return {};  // published or given up this very moment
+    if (!kept) return {};                                         // published or given up this very moment
+    if (kept->state == KeptState::queued) return drain(context);  // nothing passes what is before it
     const bool is_own = kept->identity.session == session;
     return attempt_kept(*kept, is_own ? Wins::always : Wins::over_its_base, context);
   }
@@ -160,7 +164,7 @@ KeptFile& Publisher::add_kept(const FileNodePtr& node, const FileBytes::Frozen& 
   file.identity.session = frozen.stamp.session;
   file.identity.published = frozen.stamp.published;
   file.identity.mtime = frozen.mtime;
-  if (frozen.base) file.identity.base = stamp_of(*frozen.base);
+  if (frozen.base && !is_pending(*node)) file.identity.base = stamp_of(*frozen.base);
   file.identity.own = frozen.own;
   file.identity.kept = sources_.environment.clock.wall_now();
   file.draft = frozen.draft;
@@ -179,6 +183,8 @@ KeptIdentity Publisher::identity_of(const FileNode& node) const {
   identity.file = *view.entry;
   identity.base_number = view.version ? view.entry->current_number() : 0;
   identity.was_listed = is_listed(node);
+  const EntryPtr committed = view.place.parent->directory->find_committed(view.place.name);
+  if (committed && !committed->deleted && committed->id != node.ino) identity.replaces = committed->id;
   return identity;
 }
 
@@ -186,6 +192,15 @@ bool Publisher::is_listed(const FileNode& node) const {
   const FileView view = nodes_.view(node);
   const EntryPtr entry = view.place.parent->directory->find_committed(view.place.name);
   return entry && entry->id == node.ino;
+}
+
+// It was made here, and the store has not heard of it yet.
+bool Publisher::is_pending(const FileNode& node) const {
+  const FileView view = nodes_.view(node);
+  const Directory& directory = *view.place.parent->directory;
+  const EntryPtr seen = directory.find(view.place.name);
+  if (!seen || seen->id != node.ino) return false;
+  return !directory.find_committed_if([&](const Entry& entry) { return entry.id == node.ino; }).second;
 }
 
 std::string Publisher::identify(const FileNode& node) const {
@@ -258,6 +273,20 @@ std::vector<KeptFile> Publisher::kept() const {
   const MutexLock lock(mutex_);
   for (const auto& [number, kept] : kept_) files.push_back(kept);
   return files;
+}
+
+void Publisher::attributes_changed(const FileNode& node) {
+  const Attributes attributes = nodes_.view(node).entry->attributes;
+  for (const uint64_t number : kept_of(node)) {
+    {
+      const MutexLock lock(mutex_);
+      const auto kept = kept_.find(number);
+      if (kept == kept_.end()) continue;
+      kept->second.identity.file.attributes = attributes;
+    }
+    await_kept(number);
+    describe(number);
+  }
 }
 
 void Publisher::moved(const FileNodePtr& node) {

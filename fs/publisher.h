@@ -82,6 +82,8 @@ class Publisher {
   // This host has moved the file to another place, or has unlinked it.
   void moved(const FileNodePtr& node);
   void unlinked(const FileNodePtr& node);
+  // This host has changed its owner or mode: what is kept of a file that the store has not heard of has them, too.
+  void attributes_changed(const FileNode& node);
   // Its name is another file's: what is kept is for a person to decide about.
   void replaced(const FileNodePtr& node);
 
@@ -139,7 +141,8 @@ class Publisher {
   void seal_run(std::vector<Publication>& run, const RequestContext& context);
   Result<void> trim(std::vector<Publication>& run) const;
   [[nodiscard]] std::shared_ptr<Directory> directory_of(const Publication& publication) const;
-  [[nodiscard]] Mutation publication_of_close(const FileView& view, const VersionPtr& version) const;
+  [[nodiscard]] Mutation publication_of_close(const KeptFile& kept, const FileView& view,
+                                              const VersionPtr& version) const;
   void commit_run(std::vector<Publication>& run, const RequestContext& context);
   Result<void> conclude(const Publication& publication);
   void failed_in_queue(const KeptFile& kept, const Error& error);
@@ -153,6 +156,7 @@ class Publisher {
   void failed(const KeptFile& kept, const Error& error);
   void undecided(uint64_t number, const std::string& why);
   [[nodiscard]] bool is_listed(const FileNode& node) const;
+  [[nodiscard]] bool is_pending(const FileNode& node) const;
   void stamp(uint64_t number);
   Result<void> publish_anew(const KeptFile& kept, const RequestContext& context);
   void hide(const KeptFile& kept);

@@ -213,8 +213,8 @@ Result<void> Publisher::commit_late(const KeptFile& kept, const VersionPtr& vers
 }
 
 Mutation Publisher::late_publication(const KeptFile& kept, const FileView& view, const VersionPtr& version) const {
-  LateVersion late{view.place.name,    *view.entry,       version,
-                   kept.identity.base, kept.identity.own, kept.identity.was_listed};
+  LateVersion late{view.place.name,          *view.entry,           version, kept.identity.base, kept.identity.own,
+                   kept.identity.was_listed, kept.identity.replaces};
   late.file.attributes.uid = kept.identity.file.attributes.uid;
   late.file.versions.clear();
   late.file.first_version = 1;
@@ -257,6 +257,7 @@ void Publisher::undecided(uint64_t number, const std::string& why) {
     const auto kept = kept_.find(number);
     if (kept == kept_.end()) return;
     queue_.leave(kept->second.identity.order);
+    if (kept->second.state == KeptState::queued) kept->second.unreported = true;
     kept->second.state = KeptState::undecided;
     kept->second.error = why;
     kept->second.identity.error = why;

@@ -234,7 +234,7 @@ void Publisher::commit_run(std::vector<Publication>& run, const RequestContext& 
       continue;
     }
     mutations.push_back(publication.kept->is_late ? late_publication(*publication.kept, view, publication.version)
-                                                  : publication_of_close(view, publication.version));
+                                                  : publication_of_close(*publication.kept, view, publication.version));
     committed.push_back(&publication);
   }
   if (!directory) return;
@@ -247,10 +247,20 @@ void Publisher::commit_run(std::vector<Publication>& run, const RequestContext& 
   }
 }
 
-// A file that never had a byte has no version, as after a create that nobody wrote to.
-Mutation Publisher::publication_of_close(const FileView& view, const VersionPtr& version) const {
-  if (version->size_bytes > 0 || view.version || !view.entry->versions.empty()) return publication(view, version);
-  return create_entry(view.place.name, *view.entry, version->session, false, sources_.environment.format.keep_versions);
+// A file that never had a byte has no version, as after a create that nobody wrote to. What another host has deleted
+// since the close gets it as the end of its history.
+Mutation Publisher::publication_of_close(const KeptFile& kept, const FileView& view, const VersionPtr& version) const {
+  const size_t keep_versions = sources_.environment.format.keep_versions;
+  return [name = view.place.name, id = view.entry->id, is_empty = version->size_bytes == 0,
+          publish = publication(view, version), late = late_publication(kept, view, version),
+          create = create_entry(view.place.name, *view.entry, version->session, false, keep_versions)](
+             DirectoryEdit& edit) -> Result<void> {
+    const FoundEntry found = find_entry(edit, name, id);
+    if (found.entry) return is_empty && found.entry->versions.empty() ? Result<void>() : publish(edit);
+    const EntryPtr there = edit.find_any(name);
+    if (there && there->deleted && there->id == id) return late(edit);
+    return is_empty && (!there || !there->deleted) ? create(edit) : publish(edit);
+  };
 }
 
 // Out of the queue with it, unless it has to wait for the store there.

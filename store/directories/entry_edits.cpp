@@ -41,6 +41,14 @@ void put_version(DirectoryEdit& edit, const std::string& name, Entry entry, cons
   edit.put(name, entry.with_version(version, keep_versions));
 }
 
+// A file that the name has not had so far, with its first version.
+void put_anew(DirectoryEdit& edit, const std::string& name, Entry file, const VersionPtr& version,
+              size_t keep_versions) {
+  file.attributes.mtime = version->mtime;
+  file.attributes.ctime = version->published;
+  edit.put(name, after_tombstone(edit, name, file.with_version(version, keep_versions), keep_versions));
+}
+
 // The version goes among those that are history already: the last of all, but for the one that is still current.
 Result<void> put_behind(DirectoryEdit& edit, const std::string& name, const Entry& there, const VersionPtr& version,
                         size_t keep_versions) {
@@ -179,7 +187,7 @@ Mutation publish_version(const std::string& name, const Entry& file, const Versi
     }
     Entry again = file;
     again.id = lost_id;
-    put_version(edit, name, after_tombstone(edit, name, again, keep_versions), version, keep_versions);
+    put_anew(edit, name, std::move(again), version, keep_versions);
     edit.touch(version->published);
     return {};
   };
@@ -191,13 +199,16 @@ Mutation publish_late(const LateVersion& late, size_t keep_versions) {
     const FoundEntry found = find_entry(edit, late.name, late.file.id);
     if (found.entry) return put_late(edit, found.name, *found.entry, late, keep_versions);
     const EntryPtr there = edit.find_any(late.name);
-    if (there && !there->deleted) return fail_posix(EEXIST, "'{}' is another entry by now", late.name);
+    if (there && !there->deleted) {
+      const bool is_replaced = there->id == late.replaces && there->attributes.uid == late.file.attributes.uid;
+      if (!is_replaced) return fail_posix(EEXIST, "'{}' is another entry by now", late.name);
+      edit.remove(late.name, late.version->published);
+    }
     if (there && there->id == late.file.id) return put_late(edit, late.name, *there, late, keep_versions);
     if (late.base || late.was_listed) {
       return fail_posix(ENOENT, "'{}' is gone without a trace: moved, deleted or forgotten", late.name);
     }
-    put_version(edit, late.name, after_tombstone(edit, late.name, late.file, keep_versions), late.version,
-                keep_versions);
+    put_anew(edit, late.name, late.file, late.version, keep_versions);
     edit.touch(late.version->published);
     return {};
   };

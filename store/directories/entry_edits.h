@@ -59,6 +59,7 @@ struct LateVersion {
   std::optional<VersionStamp> base;  // the version it was written on; nullopt: there was none
   std::vector<VersionStamp> own;     // what this host has published since that it was written on, or may have
   bool was_listed = false;           // the directory has known the file, with a version or without
+  EntryId replaces = 0;              // the file whose name this host had freed for it; 0: none
   [[nodiscard]] bool was_written_on(const VersionPtr& current) const;
 };
 
@@ -67,7 +68,8 @@ struct LateVersion {
 // - The history lists a version of the same session: that one is replaced, or kept if it is not older.
 // - Another one is current, or the file is deleted: into its history, the last but one or the last. What is current,
 //   its bytes and its attributes stay as they are.
-// - A new file that the directory has never heard of, and the name is free: there.
+// - A new file that the directory has never heard of, and the name is free, or still is that of the file which was
+//   unlinked for it: there.
 // Failures, with the directory unchanged; only a person can say what is to become of the bytes then:
 //   EEXIST (the name is another entry's), EPERM (another owner's), ENOENT (gone without a trace, or the directory was
 //   removed), ENOSPC (the history keeps one version only).

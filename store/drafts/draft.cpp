@@ -162,7 +162,7 @@ void Draft::stored(const DraftChunks::ChunkPtr& chunk, const std::optional<Chunk
 }
 
 Result<void> Draft::keep_briefly(const std::string& identity) {
-  return bytes_.staging().keep_briefly(description(identity, bytes_.layout()));
+  return bytes_.keep_briefly([&](const DraftLayout& layout) { return description(identity, layout); });
 }
 
 void Draft::changed(uint64_t begin, uint64_t end) {

@@ -196,7 +196,7 @@ Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area) 
   return copy;
 }
 
-Result<void> DraftBytes::note(const std::function<std::string(const DraftLayout&)>& describe) {
+Result<void> DraftBytes::note(const Describe& describe) {
   const WriterLock disk(disk_);
   const MutexLock lock(mutex_);
   auto noted = staging_->note(describe(layout_));
@@ -204,13 +204,20 @@ Result<void> DraftBytes::note(const std::function<std::string(const DraftLayout&
   return noted;
 }
 
-// From then on nothing is given back, so that what the description says of the layout stays true.
-Result<void> DraftBytes::keep(const std::function<std::string(const DraftLayout&)>& describe) {
-  {
-    const WriterLock disk(disk_);
-    kept_ = true;
-  }
+Result<void> DraftBytes::keep(const Describe& describe) {
+  give_nothing_back();
   return staging_->keep(describe(layout()));
+}
+
+Result<void> DraftBytes::keep_briefly(const Describe& describe) {
+  give_nothing_back();
+  return staging_->keep_briefly(describe(layout()));
+}
+
+// So that what the description says of the layout stays true.
+void DraftBytes::give_nothing_back() {
+  const WriterLock disk(disk_);
+  kept_ = true;
 }
 
 void DraftBytes::release() {

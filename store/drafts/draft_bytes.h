@@ -19,6 +19,8 @@ namespace cairn {
 // Failures: those of FileReader (base) and ChunkReader (what was sent), io, no_space (what was there before is intact).
 class DraftBytes {
  public:
+  using Describe = std::function<std::string(const DraftLayout&)>;
+
   // The bytes of [begin, end) are not what they were. Called while nothing can be given back.
   using Changed = std::function<void(uint64_t begin, uint64_t end)>;
 
@@ -45,9 +47,10 @@ class DraftBytes {
   void give_back(const PlannedChunk& cut, const std::optional<ChunkRef>& chunk,
                  const std::function<bool()>& is_current);
   // StagingFile::note with what `describe` makes of the layout as it is now; changes from then on are logged.
-  Result<void> note(const std::function<std::string(const DraftLayout&)>& describe);
+  Result<void> note(const Describe& describe);
   // StagingFile::keep likewise. Nobody may be writing.
-  Result<void> keep(const std::function<std::string(const DraftLayout&)>& describe);
+  Result<void> keep(const Describe& describe);
+  Result<void> keep_briefly(const Describe& describe);
   void release();
 
   [[nodiscard]] DraftLayout layout() const;
@@ -72,6 +75,7 @@ class DraftBytes {
   Result<void> read_elsewhere(const DraftLayout::Piece& piece, MutableByteView out,
                               const RequestContext& context) const;
   void changed(uint64_t begin, uint64_t end);
+  void give_nothing_back();
   void punch_disk(uint64_t offset, uint64_t length);
 
   const std::unique_ptr<StagingFile> staging_;

@@ -260,5 +260,73 @@ TEST_F(CommitAsync, closes_by_many_threads_are_all_there) {
   EXPECT_EQ(list(b, "").size(), 160U);
 }
 
+TEST_F(CommitAsync, a_new_file_that_is_emptied_while_it_waits_is_empty) {
+  cut_off();
+  write("f", "secret");
+  const HandleId handle = open("f", O_WRONLY | O_TRUNC);
+  EXPECT_TRUE(a.close(handle));
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(read(a, "f"), "");
+  EXPECT_EQ(read(b, "f"), "");
+  EXPECT_EQ(read(b, ".versions/f/1"), "secret");
+}
+
+TEST_F(CommitAsync, a_name_that_was_deleted_once_is_no_obstacle_to_what_a_killed_daemon_leaves) {
+  write("f", "old");
+  ASSERT_TRUE(sync());
+  ASSERT_TRUE(a.unlink("f"));
+  ASSERT_TRUE(sync());
+  cut_off();
+  write("f", "new");
+  const HandleId marker = open("marker", O_CREAT | O_WRONLY);
+  EXPECT_TRUE(a.close(marker));
+  a.kill_and_restart();
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(read(b, "f"), "new");
+  EXPECT_EQ(read(b, "marker"), "");
+  EXPECT_EQ(read(b, ".versions/f/1"), "old");
+}
+
+// The unlink was in the queue, too, and is lost with the daemon; what was written for it is not.
+TEST_F(CommitAsync, what_is_written_in_place_of_an_unlinked_file_is_published_after_a_kill) {
+  write("f", "old");
+  ASSERT_TRUE(sync());
+  cut_off();
+  ASSERT_TRUE(a.unlink("f"));
+  write("f", "new");
+  a.kill_and_restart();
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(read(b, "f"), "new");
+  EXPECT_EQ(read(b, ".versions/f/1"), "old");
+}
+
+TEST_F(CommitAsync, rights_that_are_taken_away_from_what_waits_are_gone_after_a_kill) {
+  cut_off();
+  write("key", "secret");
+  ASSERT_TRUE(a.set_attributes("key", {.mode = 0600}));
+  ASSERT_TRUE(a.set_attributes("key", {.uid = 7, .gid = 7}));
+  a.kill_and_restart();
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(b.stat("key")->attributes.mode, 0600U);
+  EXPECT_EQ(b.stat("key")->attributes.uid, 7U);
+}
+
+TEST_F(CommitAsync, what_another_host_deletes_while_a_close_waits_has_it_as_the_end_of_its_history) {
+  write("f", "one");
+  ASSERT_TRUE(sync());
+  cut_off();
+  write("f", "two");
+  ASSERT_TRUE(b.unlink("f"));
+  ASSERT_TRUE(b.files().sync_directory(kRootNode, test_context()));
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(errno_of(b.stat("f")), ENOENT);
+  EXPECT_EQ(read(b, ".versions/f/2"), "two");
+}
+
 }  // namespace
 }  // namespace cairn
