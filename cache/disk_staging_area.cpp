@@ -270,10 +270,11 @@ Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_k
 }
 
 // Gives what was kept in the log files of its own. The bytes there may never have reached the disk, those in the log
-// have.
+// have; but where there is a description it is newer than the log, and stands for bytes that are durable.
 Result<void> take_out(const std::string& directory, const std::vector<KeepLog::Left>& left) {
   for (const KeepLog::Left& kept : left) {
     const std::string stem = fmt::format("{}/{}", directory, kept.number);
+    if (::access((stem + std::string(kKeptSuffix)).c_str(), F_OK) == 0) continue;
     if (auto written = replace_file(stem + std::string(kDataSuffix), kept.bytes); !written) return written;
     if (auto written = replace_file(stem + std::string(kKeptSuffix), seal(kept.description)); !written) return written;
   }

@@ -188,7 +188,7 @@ Result<void> KeepLog::sync(Segment& segment, uint64_t until) {
     const int failed = ::fdatasync(segment.file.get()) == 0 ? 0 : errno;
     lock.lock();
     segment.syncing = false;
-    segment.failed = failed;
+    if (failed != 0) segment.failed = failed;  // an append may have failed meanwhile
     if (failed == 0) segment.synced_bytes = written;
     synced_.notify_all();
   }

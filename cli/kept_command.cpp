@@ -116,6 +116,7 @@ Result<int> list_mounts(const KeptOptions& options, const Streams& streams) {
 
 std::string_view state_of(const KeptDraft& draft, const KeptIdentity& known) {
   if (!draft.is_kept) return "never closed";
+  if (known.is_undecided) return "undecided";
   return known.order != 0 && known.error.empty() ? "queued" : "waiting";
 }
 

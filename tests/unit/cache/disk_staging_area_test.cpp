@@ -231,6 +231,32 @@ TEST_F(DiskStagingAreaTest, what_is_kept_briefly_is_found_after_a_crash_in_order
   EXPECT_TRUE(files().empty());
 }
 
+// A crash after the newer description and before the log has let go of the older one.
+TEST_F(DiskStagingAreaTest, what_was_kept_anew_is_not_undone_by_what_the_log_still_says) {
+  crash_after([this](DiskStagingArea& area) {
+    auto file = *area.create();
+    EXPECT_EQ(::pwrite(file->fd(), "bytes", 5, 0), 5);
+    EXPECT_TRUE(file->keep_briefly("older"));
+    const fs::path saved = directory_.path() / "saved";
+    fs::copy(directory_.path() / "staging", saved);
+    EXPECT_TRUE(file->keep("newer"));
+    for (const auto& entry : fs::directory_iterator(saved)) {
+      const fs::path name = entry.path().filename();
+      if (!name.string().starts_with("1."))
+        fs::copy(entry.path(), directory_.path() / "staging" / name, fs::copy_options::overwrite_existing);
+    }
+    (void)file.release();
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  });
+  fs::remove_all(directory_.path() / "saved");
+  auto area = open();
+  auto kept = area->take_kept();
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ(kept->at(0).description, "newer");
+  EXPECT_EQ(content_of(*kept->at(0).file), "bytes");
+}
+
 TEST_F(DiskStagingAreaTest, a_brief_keep_without_its_end_is_none_and_those_before_it_stay) {
   crash_after([](DiskStagingArea& area) {
     for (const char* content : {"one", "two"}) {
