@@ -64,6 +64,12 @@ def resident_bytes(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def most_resident_bytes():
+    """A sanitizer keeps what was freed for a while, and a thousand threads' stacks twice."""
+    is_sanitized = b"__asan_init" in pathlib.Path(os.environ["CAIRNFS"]).read_bytes()
+    return (600 if is_sanitized else 300) << 20
+
+
 def seconds_of(call):
     started = time.monotonic()
     call()
@@ -75,7 +81,7 @@ def test_a_thousand_closes_that_wait_hold_up_nothing(hanging, closers):
     for call in (lambda: (path / "warm").read_bytes(), lambda: os.listdir(path), lambda: os.statvfs(path),
                  lambda: os.stat(path / "warm"), hanging.mount.status):
         assert seconds_of(call) < AT_ONCE
-    assert resident_bytes(hanging.mount.pid) < 300 << 20
+    assert resident_bytes(hanging.mount.pid) < most_resident_bytes()
 
 
 def test_a_process_with_a_thousand_calls_that_wait_can_be_killed(hanging, closers):
