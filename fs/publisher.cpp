@@ -69,8 +69,11 @@ Result<void> Publisher::attempt(const FileNodePtr& node, uint64_t session, const
   if (!view.bytes || !view.bytes->unpublished() || view.unlinked) return {};
   if (const auto frozen = view.bytes->frozen()) {
     const auto kept = find(frozen->number());
-    if (!kept) return {};                                         // published or given up this very moment
-    if (kept->state == KeptState::queued) return drain(context);  // nothing passes what is before it
+    if (!kept) return {};                    // published or given up this very moment
+    if (kept->state == KeptState::queued) {  // nothing passes what is before it, and its turn is the queue's
+      turn->release();
+      return drain(context);
+    }
     const bool is_own = kept->identity.session == session;
     return attempt_kept(*kept, is_own ? Wins::always : Wins::over_its_base, context);
   }
