@@ -28,7 +28,8 @@ constexpr mode_t kSharedRoot = S_ISGID | S_IRWXU | S_IRWXG;
 Result<void> create_root(const std::string& path, std::optional<gid_t> group) {
   const bool is_new = ::mkdir(path.c_str(), Sharing{}.folders) == 0;
   if (!is_new && errno != EEXIST) return fail(file_error(errno, "make " + path));
-  if (group && (::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0 || ::chmod(path.c_str(), kSharedRoot) != 0)) {
+  if (group &&
+      (::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0 || ::chmod(path.c_str(), kSharedRoot) != 0)) {
     return fail(file_error(errno, "give " + path + " to the group"));
   }
   if (!is_new) return {};
