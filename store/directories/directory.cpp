@@ -101,7 +101,8 @@ std::chrono::nanoseconds Directory::age() const {
 }
 
 // Another thread's answer will do if its question began after this call. A question that was under way already may have
-// missed a record that is in the store by now: hence the serial numbers.
+// missed a record that is in the store by now: hence the serial numbers. Who waits to commit goes first: what he has
+// asked of the store is an answer for those who look, and they may look beside it.
 Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestContext& context) {
   MutexLock lock(mutex_);
   const uint64_t asked_before = asked_;
@@ -114,10 +115,11 @@ Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestC
   const auto may_look = [&]() CAIRN_REQUIRES(mutex_) {
     return committing_ && !looking_ && next_exists != base_->number + 1;
   };
+  const auto may_take_turn = [&]() CAIRN_REQUIRES(mutex_) { return !turn_taken_ && committers_ == 0; };
   while (!is_fresh()) {
     if (auto alive = context.check(); !alive) return fail(alive.error().in("refresh a directory"));
     Result<void> read;
-    if (!turn_taken_) {
+    if (may_take_turn()) {
       const Role turn(*this, turn_taken_, lock);
       read = catch_up(context);
     } else if (may_look()) {
@@ -128,7 +130,7 @@ Result<void> Directory::refresh(std::chrono::nanoseconds max_age, const RequestC
     } else {
       const WithoutSlot waiting;
       (void)changed_.wait(lock, context,
-                          [&]() CAIRN_REQUIRES(mutex_) { return !turn_taken_ || is_fresh() || may_look(); });
+                          [&]() CAIRN_REQUIRES(mutex_) { return may_take_turn() || is_fresh() || may_look(); });
     }
     if (!read) return read;
   }
@@ -232,8 +234,10 @@ std::optional<SteadyTime> Directory::due_locked() const {
   return (*oldest)->since + (many ? std::chrono::nanoseconds(0) : environment_.options.commit_delay);
 }
 
-// Every waiter is ready to do the work itself, so that nobody depends on another's request staying alive.
-Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const RequestContext& context) {
+// Every waiter is ready to do the work itself, so that nobody depends on another's request staying alive. A close has
+// an hour for its bytes; what it has for its record is the commit that is under way, and its own.
+Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const RequestContext& whole) {
+  const RequestContext context = whole.no_longer_than(2 * environment_.options.operation_timeout);
   while (!change->outcome) {
     if (auto alive = context.check(); !alive) {
       withdraw(change);
@@ -241,7 +245,9 @@ Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const Re
     }
     if (turn_taken_) {
       const WithoutSlot waiting;
+      ++committers_;
       (void)changed_.wait(lock, context, [&]() CAIRN_REQUIRES(mutex_) { return change->outcome || !turn_taken_; });
+      if (--committers_ == 0) changed_.notify_all();
     } else {
       committing_ = true;
       {

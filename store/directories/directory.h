@@ -149,7 +149,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
   DirectoryEdit& view() const CAIRN_REQUIRES(mutex_);
   [[nodiscard]] Result<ChangePtr> enqueue(Mutation mutation, bool awaited, uint64_t order = 0) CAIRN_REQUIRES(mutex_);
   Result<bool> look_beside(MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
-  Result<void> await(const ChangePtr& change, MutexLock& lock, const RequestContext& context) CAIRN_REQUIRES(mutex_);
+  Result<void> await(const ChangePtr& change, MutexLock& lock, const RequestContext& whole) CAIRN_REQUIRES(mutex_);
   void withdraw(const ChangePtr& change) CAIRN_REQUIRES(mutex_);
   void conclude(const Attempt& attempt) CAIRN_REQUIRES(mutex_);
   void report_dropped(const Error& error) const CAIRN_REQUIRES(mutex_);
@@ -193,6 +193,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
       CAIRN_GUARDED_BY(mutex_);  // at the record after base_, of which the outcome is not known
   bool turn_taken_ CAIRN_GUARDED_BY(mutex_) = false;
   bool committing_ CAIRN_GUARDED_BY(mutex_) = false;  // whoever has the turn
+  size_t committers_ CAIRN_GUARDED_BY(mutex_) = 0;    // how many wait for the turn to commit
   bool looking_ CAIRN_GUARDED_BY(mutex_) = false;     // somebody asks beside it
   bool announced_ CAIRN_GUARDED_BY(mutex_) = false;   // work_hook_ knows of pending_
   uint64_t asked_ CAIRN_GUARDED_BY(mutex_) = 0;       // inquiries begun
