@@ -22,6 +22,7 @@ void read_history(const Json& json, KeptIdentity& identity) {
   identity.was_listed = json.value("listed", false);
   identity.replaces = json.value("replaces", EntryId{0});
   identity.is_undecided = json.value("undecided", false);
+  identity.is_anew = json.value("anew", false);
   identity.kept = json.value("kept_ns", Nanos{0});
   identity.order = json.value("order", uint64_t{0});
   identity.error = json.value("error", "");
@@ -45,6 +46,7 @@ std::string KeptIdentity::to_json() const {
                {"listed", was_listed},
                {"replaces", replaces},
                {"undecided", is_undecided},
+               {"anew", is_anew},
                {"kept_ns", kept},
                {"order", order},
                {"error", error}};

@@ -25,6 +25,7 @@ struct KeptIdentity {
   bool was_listed = false;        // LateVersion::was_listed
   EntryId replaces = 0;           // LateVersion::replaces
   bool is_undecided = false;      // KeptState::undecided: the next process does not try it either
+  bool is_anew = false;           // as a person has decided: file.id is that of a file of its own
   Nanos kept = 0;                 // when; 0: being written
   uint64_t order = 0;             // of its close among all of this host (CloseQueue); 0: it has none
   std::string error;              // why

@@ -159,11 +159,13 @@ class Publisher {
   [[nodiscard]] bool is_pending(const FileNode& node) const;
   void stamp(uint64_t number);
   Result<void> publish_anew(const KeptFile& kept, const RequestContext& context);
+  void make_anew(uint64_t number);
   void hide(const KeptFile& kept);
 
   void wait_again(KeptFile file, const RequestContext& context);
   Result<std::shared_ptr<Draft>> opened(uint64_t number, const RequestContext& context);
   Result<void> place(uint64_t number, const RequestContext& context);
+  void list_again(const KeptFile& kept, Directory& directory) const;
   void show(const KeptFile& kept, const EntryPtr& entry);
   Result<void> place_and_attempt(uint64_t number, const RequestContext& context);
 

@@ -113,6 +113,7 @@ Result<void> Publisher::place(uint64_t number, const RequestContext& context) {
   }
   if (!directory) return fail(directory.error().in(kept->identity.path));
   if (auto draft = opened(number, context); !draft) return fail(draft.error().in(kept->identity.path));
+  if (kept->state == KeptState::queued) list_again(*kept, **directory);
   const FoundEntry found = find_entry(**directory, kept->identity.name, kept->identity.file.id);
   const EntryPtr entry = found.entry ? found.entry : std::make_shared<const Entry>(kept->identity.file);
   const DirectoryNodePtr parent = nodes_.hold_directory(*directory, {});
@@ -139,13 +140,31 @@ Result<void> Publisher::place(uint64_t number, const RequestContext& context) {
   return {};
 }
 
+// A new file that the store has not heard of is in its directory here, and nobody else on this host takes its name. The
+// record that has its bytes makes it there.
+void Publisher::list_again(const KeptFile& kept, Directory& directory) const {
+  const KeptIdentity& identity = kept.identity;
+  if (identity.was_listed || find_entry(directory, identity.name, identity.file.id).entry) return;
+  const EntryPtr there = directory.find_any(identity.name);
+  if (there && (!there->deleted || there->id == identity.file.id)) return;  // the name has gone on, or has ended
+  Entry file = identity.file;
+  file.versions.clear();
+  file.first_version = 1;
+  auto create = create_entry(identity.name, file, identity.session, false, sources_.environment.format.keep_versions);
+  if (auto entered = directory.commit_in_order(std::move(create), identity.order); !entered) {
+    log::warning("'{}' is not listed before it is published: {}", identity.path, entered.error().to_string());
+  }
+}
+
 // A program that saw the bytes before a restart sees them after it, unless the file has gone on meanwhile.
 void Publisher::show(const KeptFile& kept, const EntryPtr& entry) {
   const KeptIdentity& identity = kept.identity;
   const LateVersion late{identity.name, identity.file, nullptr, identity.base, identity.own};
-  if (!late.was_written_on(entry->current())) return;
+  const VersionPtr current = entry->current();
+  const bool has_only_begun = current && current->session == identity.session;
+  if (!has_only_begun && !late.was_written_on(current)) return;
   if (const auto bytes = nodes_.view(*kept.node).bytes) {
-    bytes->adopt({kept.draft, entry->current(), identity.own, {identity.published, identity.session}, identity.mtime});
+    bytes->adopt({kept.draft, current, identity.own, {identity.published, identity.session}, identity.mtime});
   }
 }
 
@@ -227,6 +246,8 @@ void Publisher::tell_where(const KeptFile& kept, const VersionPtr& version) cons
   const VersionPtr current = found.entry ? found.entry->current() : nullptr;
   if (current && stamp_of(*current) == stamp_of(*version)) {
     log::info("'{}' is published after all", kept.identity.path);
+  } else if (current && current->host == sources_.environment.options.host) {
+    log::info("'{}' is published after all, before what this host has saved since", kept.identity.path);
   } else {
     log::warning("'{}' has gone on without what was kept of it: that is in its history now, behind what is current",
                  kept.identity.path);
@@ -304,7 +325,8 @@ Result<void> Publisher::publish_kept(uint64_t number, const RequestContext& cont
   return place_and_attempt(number, context);
 }
 
-// As a person has decided: under its name, if that is free by now; else as any other.
+// As a person has decided: under its name, if that is free by now; else as any other. A file of its own has its id from
+// the first try on, so that the next one finds it where a commit was made of which nobody heard.
 Result<void> Publisher::publish_anew(const KeptFile& kept, const RequestContext& context) {
   const KeptIdentity& identity = kept.identity;
   auto directory = open_directory_(identity.directory, context);
@@ -312,21 +334,33 @@ Result<void> Publisher::publish_anew(const KeptFile& kept, const RequestContext&
   if (auto fresh = (*directory)->refresh(std::chrono::nanoseconds(0), context); !fresh) {
     return fail(fresh.error().in(identity.path));
   }
-  if (find_entry(**directory, identity.name, identity.file.id).entry) return place_and_attempt(kept.number, context);
+  const bool is_there = find_entry(**directory, identity.name, identity.file.id).entry != nullptr;
+  if (is_there && !identity.is_anew) return place_and_attempt(kept.number, context);
   if (auto draft = opened(kept.number, context); !draft) return fail(draft.error().in(identity.path));
+  make_anew(kept.number);
   stamp(kept.number);
   const auto stamped = find(kept.number);
   if (!stamped) return {};
   auto version = seal_kept(*stamped, context);
   if (!version) return fail(version.error().in(identity.path));
-  LateVersion late{identity.name, identity.file, *version, {}, {}};
-  late.file.id = fresh_entry_id(sources_.environment.random);
+  const LateVersion late{identity.name, stamped->identity.file, *version, {}, {}};
   const auto done = (*directory)->commit(publish_late(late, sources_.environment.format.keep_versions), context);
   if (!done) return fail(done.error().in(identity.path));
   ++sources_.environment.counters.versions_published;
   log::info("'{}' is published, as asked", identity.path);
   forget(kept.number);
   return {};
+}
+
+void Publisher::make_anew(uint64_t number) {
+  {
+    const MutexLock lock(mutex_);
+    const auto kept = kept_.find(number);
+    if (kept == kept_.end() || kept->second.identity.is_anew) return;
+    kept->second.identity.is_anew = true;
+    kept->second.identity.file.id = fresh_entry_id(sources_.environment.random);
+  }
+  describe(number);
 }
 
 Result<void> Publisher::discard_kept(uint64_t number) {

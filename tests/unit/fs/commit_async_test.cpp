@@ -86,6 +86,37 @@ TEST_F(CommitAsync, a_killed_daemon_loses_no_close_and_the_next_one_publishes_th
   EXPECT_THAT(a.files().unpublished(), IsEmpty());
 }
 
+TEST_F(CommitAsync, a_new_file_that_waits_is_here_after_a_restart_and_can_be_saved_again) {
+  ASSERT_TRUE(a.mkdir("d"));
+  write("d/deleted before", "of old");
+  ASSERT_TRUE(sync());
+  ASSERT_TRUE(a.unlink("d/deleted before"));
+  ASSERT_TRUE(sync());
+  cut_off();
+  write("d/new", "first");
+  write("d/renewed", "first");
+  write("d/removed", "first");
+  write("d/deleted before", "new");
+  a.kill_and_restart();
+  EXPECT_THAT(list(a, "d"), ElementsAre("deleted before", "new", "removed", "renewed"));
+  EXPECT_THAT(list(b, "d"), IsEmpty());
+  EXPECT_EQ(read(a, "d/new"), "first");
+  EXPECT_EQ(read(a, "d/deleted before"), "new");
+  write("d/renewed", "second");
+  EXPECT_TRUE(a.unlink("d/removed"));
+  a.kill_and_restart();
+  EXPECT_EQ(read(a, "d/renewed"), "second");
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(read(b, "d/new"), "first");
+  EXPECT_EQ(read(b, "d/renewed"), "second");
+  EXPECT_EQ(read(b, "d/deleted before"), "new");
+  EXPECT_THAT(list(b, "d/.versions/renewed"), ElementsAre("1", "2"));
+  EXPECT_THAT(list(b, "d/.versions/deleted before"), ElementsAre("1", "2"));
+  EXPECT_THAT(list(b, "d"), ElementsAre("deleted before", "new", "renewed"));
+  EXPECT_THAT(a.files().unpublished(), IsEmpty());
+}
+
 TEST_F(CommitAsync, other_hosts_see_closes_and_changes_in_the_order_in_which_they_returned) {
   ASSERT_TRUE(a.mkdir("x"));
   ASSERT_TRUE(a.mkdir("y"));

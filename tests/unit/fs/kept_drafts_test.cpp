@@ -436,6 +436,30 @@ TEST_F(KeptDrafts, undecided_ones_stay_so_after_a_restart_until_a_person_publish
   EXPECT_TRUE(a.files().unpublished().empty());
 }
 
+TEST_F(KeptDrafts, a_decision_of_whose_commit_nobody_heard_is_carried_out_once) {
+  ASSERT_TRUE(a.write("f", "base"));
+  ASSERT_TRUE(a.write("g", "other"));
+  fail_to_save("f", "late");
+  ASSERT_TRUE(b.rename("g", "f"));
+  a_objects.heal();
+  EXPECT_TRUE(is_undecided("f"));
+  ASSERT_TRUE(b.rename("f", "f.old"));
+  EXPECT_EQ(read(a, "f.old"), "other");
+  const uint64_t number = a.files().unpublished().at(0).number;
+  // The record is put, and neither that nor what is there now is heard.
+  a_objects.add({.operation = ObjectOperation::put_if_absent, .key_prefix = "dirs/", .effect = FaultEffect::fail_after});
+  a_objects.add({.operation = ObjectOperation::get, .key_prefix = "dirs/", .nth = 2, .times = kEveryTime});
+  EXPECT_FALSE(a.files().publish_kept(number, test_context()));
+  EXPECT_EQ(read(b, "f"), "late");
+  a_objects.heal();
+  a.kill_and_restart();
+  ASSERT_EQ(a.files().unpublished().size(), 1U);
+  EXPECT_TRUE(a.files().publish_kept(number, test_context()));
+  EXPECT_EQ(read(b, "f"), "late");
+  EXPECT_EQ(b.list(".versions/f").value().size(), 2U) << "of the file before, and this one";
+  EXPECT_TRUE(a.files().unpublished().empty());
+}
+
 TEST_F(KeptDrafts, what_was_never_closed_has_a_date_and_a_stamp_of_its_own_once_it_is_published) {
   for (const std::string name : {"f", "g"}) {
     const HandleId handle = open(name, O_WRONLY | O_CREAT);
