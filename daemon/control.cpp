@@ -1,7 +1,9 @@
 #include "daemon/control.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "base/wait.h"
 #include "cache/local_files.h"
 
 namespace cairn {
@@ -18,6 +21,8 @@ namespace cairn {
 namespace {
 
 constexpr std::chrono::seconds kSendTimeout{5};
+constexpr std::chrono::seconds kLockTimeout{5};
+constexpr std::chrono::milliseconds kLockPoll{20};
 constexpr int kBacklog = 16;
 constexpr size_t kMaxConnections = 64;
 
@@ -47,6 +52,19 @@ Result<void> remove_stale_socket(const std::string& path) {
   return {};
 }
 
+// Held while a socket is replaced. Of two daemons that find the same stale one, the second would remove what the first
+// has just made there.
+Result<UniqueFd> lock_directory(const std::string& path) {
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) return fail(error_from_errno(errno, path));
+  const auto context = RequestContext::within(kLockTimeout);
+  while (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail(error_from_errno(errno, path));
+    if (auto waited = pause(kLockPoll, context); !waited) return fail(waited.error().in(path + " is locked"));
+  }
+  return directory;
+}
+
 Result<UniqueFd> listen_at(const std::string& path) {
   const Result<sockaddr_un> address = socket_address(path);
   if (!address) return fail(address.error());
@@ -71,7 +89,10 @@ struct ControlServer::Connection {
 };
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, Handler handler) {
-  if (auto made = make_directories(std::filesystem::path(path).parent_path()); !made) return fail(made.error());
+  const std::string directory = std::filesystem::path(path).parent_path();
+  if (auto made = make_directories(directory); !made) return fail(made.error());
+  const auto locked = lock_directory(directory);
+  if (!locked) return fail(locked.error());
   const Result<void> free = remove_stale_socket(path);
   if (!free) return fail(free.error());
   Result<UniqueFd> listener = listen_at(path);
@@ -100,8 +121,10 @@ ControlServer::~ControlServer() {
 }
 
 void ControlServer::serve(const std::stop_token& stop) {
+  bool accepts = true;
   while (!stop.stop_requested()) {
-    std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    const short wanted = accepts ? POLLIN : 0;
+    std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}, {listener_.get(), wanted, 0}};
     std::vector<Connection*> watched;
     for (Connection& connection : connections_) {
       if (connection.hung_up) continue;
@@ -109,7 +132,9 @@ void ControlServer::serve(const std::stop_token& stop) {
       waiting.push_back({connection.socket.fd(), POLLRDHUP, 0});
     }
     // After a second at most, so that threads which have answered are joined, though no socket tells of them.
-    if (::poll(waiting.data(), waiting.size(), 1000) <= 0) {
+    const int ready = ::poll(waiting.data(), waiting.size(), 1000);
+    accepts = true;
+    if (ready <= 0) {
       forget_finished();
       continue;
     }
@@ -120,13 +145,15 @@ void ControlServer::serve(const std::stop_token& stop) {
       watched[i]->thread.request_stop();
     }
     forget_finished();
-    if (waiting[1].revents != 0) accept_one();
+    if (waiting[1].revents != 0) accepts = accept_one();
   }
 }
 
-void ControlServer::accept_one() {
+// False: this process has no descriptor left, and the client, which stays in the backlog, is not asked for at once.
+bool ControlServer::accept_one() {
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd.valid() || connections_.size() >= kMaxConnections) return;  // the client sees a hang-up
+  if (!fd.valid()) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+  if (connections_.size() >= kMaxConnections) return true;  // the client sees a hang-up
   Connection& connection = connections_.emplace_back(std::move(fd));
   connection.thread = Thread("control", [this, &connection](const std::stop_token& stop) {
     answer(connection.socket, stop);
@@ -134,6 +161,7 @@ void ControlServer::accept_one() {
     ::shutdown(connection.socket.fd(), SHUT_RDWR);
     connection.finished = true;
   });
+  return true;
 }
 
 void ControlServer::forget_finished() {

@@ -42,7 +42,7 @@ class ControlServer {
 
   ControlServer(std::string path, UniqueFd listener, UniqueFd wake, Handler handler);
   void serve(const std::stop_token& stop);
-  void accept_one();
+  bool accept_one();
   void forget_finished();
   void answer(LineSocket& socket, const std::stop_token& stop);
 

@@ -1,10 +1,14 @@
 #include "daemon/control.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "tests/support/gate.h"
 #include "tests/support/test_environment.h"
@@ -21,6 +25,14 @@ class Control : public testing::Test {
     auto server = ControlServer::open(path_, std::move(handler));
     EXPECT_TRUE(server) << server.error().message();
     return std::move(*server);
+  }
+
+  // As a daemon that was killed leaves it.
+  void leave_stale_socket() {
+    std::filesystem::create_directories(home_.path() / "run");
+    const Result<sockaddr_un> address = socket_address(path_);
+    const UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
+    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
   }
 
   TemporaryDirectory home_;
@@ -111,26 +123,56 @@ TEST_F(Control, the_end_of_the_server_stops_its_requests_and_removes_the_socket)
 
 TEST_F(Control, nobody_there_is_told_from_nobody_there_any_more) {
   EXPECT_EQ(ControlCall::send(path_, {}).error().code(), Errc::not_found);
-  std::filesystem::create_directories(home_.path() / "run");
-  const Result<sockaddr_un> address = socket_address(path_);
-  {
-    const UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
-    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
-  }
+  leave_stale_socket();
   EXPECT_EQ(ControlCall::send(path_, {}).error().code(), Errc::unavailable);
 }
 
 TEST_F(Control, a_dead_daemons_socket_is_replaced_and_a_live_ones_is_not) {
-  std::filesystem::create_directories(home_.path() / "run");
-  const Result<sockaddr_un> address = socket_address(path_);
-  {
-    const UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
-    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
-  }
+  leave_stale_socket();
   const auto server = serve(echo);
   const auto second = ControlServer::open(path_, echo);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), Errc::already_exists);
+  EXPECT_TRUE(control_call(path_, {{"op", "x"}}, kPatience));
+}
+
+TEST_F(Control, of_many_that_find_a_dead_daemons_socket_one_has_it) {
+  for (int round = 0; round < 20; ++round) {
+    leave_stale_socket();
+    std::vector<std::future<Result<std::unique_ptr<ControlServer>>>> daemons;
+    for (int i = 0; i < 8; ++i) {
+      daemons.push_back(std::async(std::launch::async, [&] { return ControlServer::open(path_, echo); }));
+    }
+    std::vector<std::unique_ptr<ControlServer>> serving;
+    for (auto& daemon : daemons) {
+      auto server = daemon.get();
+      if (server) serving.push_back(std::move(*server));
+    }
+    EXPECT_EQ(serving.size(), 1U);
+    EXPECT_TRUE(control_call(path_, {{"op", "x"}}, kPatience));
+  }
+}
+
+// A client in the backlog makes the listener ready for as long as it is not accepted.
+TEST_F(Control, a_process_without_descriptors_does_not_spin) {
+  const auto server = serve(echo);
+  auto client = ControlCall::send(path_, {{"op", "first"}});
+  ASSERT_TRUE(client && client->wait(kPatience));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(socket.get()) + 1, .rlim_max = before.rlim_max};
+  std::vector<UniqueFd> taken;  // what is free below the limit
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) taken.emplace_back(fd);
+  const auto address = socket_address(path_);
+  ASSERT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
+  const std::clock_t began = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  const auto cpu = std::chrono::milliseconds((std::clock() - began) * 1000 / CLOCKS_PER_SEC);
+  taken.clear();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_LT(cpu, std::chrono::milliseconds(100));
   EXPECT_TRUE(control_call(path_, {{"op", "x"}}, kPatience));
 }
 
