@@ -92,7 +92,7 @@ Result<std::shared_ptr<Draft>> FileBytes::writable_draft(const RequestContext& c
     before = draft_;
   }
   if (before) {
-    auto fork = before->fork();
+    auto fork = before->fork(context);
     if (!fork) return fail(as_io_error(std::move(fork).error()));
     return take_over(before, std::move(*fork));
   }

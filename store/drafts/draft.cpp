@@ -126,19 +126,26 @@ Result<StoredContent> Draft::seal(const RequestContext& context) {
   return sealed;
 }
 
-Result<std::unique_ptr<Draft>> Draft::fork() const {
+Result<std::unique_ptr<Draft>> Draft::fork(const RequestContext& context) const {
   StagingRoom& room = environment_.staging.room();
   const auto place = room.queue(bytes_.staged_bytes());
-  if (auto granted = room.insist(place); !granted) {
-    tell_of_shortage(room, "what is kept of a file cannot be copied to go on with");
-    return fail(std::move(granted).error());
-  }
-  auto staging = bytes_.copy_staged(environment_.staging);
+  if (auto granted = await_room(room, place, context); !granted) return fail(std::move(granted).error());
+  auto staging = bytes_.copy_staged(environment_.staging, context);
   if (!staging) return fail(std::move(staging).error());
   std::unique_ptr<Draft> copy(
       new Draft(environment_, reader_, writer_, std::move(*staging), bytes_.shared_base(), bytes_.layout()));
   copy->changed(0, 0);
   return copy;
+}
+
+// Others may give back what they have sent, or what is kept of them may be published.
+Result<void> Draft::await_room(StagingRoom& room, const StagingRoom::Place& place,
+                               const RequestContext& context) const {
+  auto waited = room.wait(place, context.stop, environment_.options.operation_timeout);
+  if (waited || waited.error().code() != Errc::no_space) return waited;
+  auto granted = room.insist(place);
+  if (!granted) tell_of_shortage(room, "what is kept of a file cannot be copied to go on with");
+  return granted;
 }
 
 std::string Draft::description(const std::string& identity, const DraftLayout& layout) const {

@@ -80,7 +80,8 @@ class Draft {
   Result<StoredContent> seal(const RequestContext& context);
 
   // Another draft with the same bytes, dirty; this one goes on existing beside it. Nobody may be writing to this one.
-  Result<std::unique_ptr<Draft>> fork() const;
+  // Waits for room as a write does. Failures: no_space, io; those of the context.
+  Result<std::unique_ptr<Draft>> fork(const RequestContext& context) const;
 
   // Leaves word of whose bytes these are, and from now on of where they are, for after a crash of this process. Cheap,
   // and not durable. `identity` is the caller's, given back by take_kept_drafts().
@@ -98,6 +99,7 @@ class Draft {
   Draft(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer, std::unique_ptr<StagingFile> staging,
         std::shared_ptr<FileReader> base, DraftLayout layout, bool is_kept = false);
 
+  Result<void> await_room(StagingRoom& room, const StagingRoom::Place& place, const RequestContext& context) const;
   [[nodiscard]] std::string description(const std::string& identity, const DraftLayout& layout) const;
   // The bytes of [begin, end) are not what they were.
   void changed(uint64_t begin, uint64_t end);

@@ -178,7 +178,8 @@ Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) const {
   return fail(error_from_errno(errno, "reserve local disk"));
 }
 
-Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area) const {
+Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area,
+                                                              const RequestContext& context) const {
   auto copy = area.create();
   if (!copy) return copy;
   if (::ioctl((*copy)->fd(), FICLONE, staging_->fd()) == 0) return copy;
@@ -187,6 +188,7 @@ Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area) 
   for (const auto& [begin, extent] : layout.extents()) {
     if (!extent.staged) continue;
     for (uint64_t at = begin; at < extent.end;) {
+      if (auto live = context.check(); !live) return fail(live.error().in("copy what is kept of a file"));
       const MutableByteView piece(buffer.data(), std::min<uint64_t>(buffer.size(), extent.end - at));
       if (auto read = read_fully(staging_->fd(), at, piece); !read) return fail(std::move(read).error());
       if (auto written = write_fully((*copy)->fd(), at, piece); !written) return fail(std::move(written).error());

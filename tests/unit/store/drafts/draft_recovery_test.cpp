@@ -186,7 +186,7 @@ TEST_F(DraftRecoveryTest, a_fork_and_what_it_was_forked_from_change_apart) {
   auto draft = host_->draft_over(put_file(store_, random_bytes(3 * kChunk, 1).view()));
   ASSERT_TRUE(draft->write(10, random_bytes(2 * kChunk, 2).view()));
   const auto expected = content_of(*draft);
-  auto fork = draft->fork().value();
+  auto fork = draft->fork(test_context()).value();
   EXPECT_GT(fork->number(), draft->number());
   EXPECT_TRUE(fork->dirty());
   EXPECT_EQ(content_of(*fork), expected);

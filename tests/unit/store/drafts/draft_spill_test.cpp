@@ -174,6 +174,7 @@ TEST_F(DraftSpillTest, a_writer_waits_for_a_store_that_is_slow) {
 }
 
 TEST_F(DraftSpillTest, room_that_a_kept_draft_takes_is_taken_from_nobody) {
+  host_.environment().options.operation_timeout = std::chrono::milliseconds(50);
   const auto gate = block_puts();
   const auto kept = new_draft();
   const Buffer bytes = random_bytes(kStagedChunks * kChunk, 1);
@@ -185,9 +186,34 @@ TEST_F(DraftSpillTest, room_that_a_kept_draft_takes_is_taken_from_nobody) {
   EXPECT_EQ(room().used().kept, bytes.size());
   const auto draft = new_draft();
   EXPECT_EQ(write(*draft, 0, bytes.view().first(100)).error().code(), Errc::no_space);
-  EXPECT_EQ(kept->fork().error().code(), Errc::no_space);
+  EXPECT_EQ(kept->fork(test_context()).error().code(), Errc::no_space);
   kept->release();
   EXPECT_EQ(room().used().kept, 0U);
+}
+
+TEST_F(DraftSpillTest, a_copy_of_what_is_kept_waits_for_room_and_can_be_interrupted) {
+  const auto gate = block_puts();
+  const auto kept = new_draft();
+  const Buffer bytes = random_bytes(kStagedChunks * kChunk / 2, 1);
+  write_sequentially(*kept, bytes.view());
+  ASSERT_TRUE(kept->keep("kept"));
+  auto other = new_draft();
+  write_sequentially(*other, bytes.view());
+  ASSERT_TRUE(other->keep("other"));
+  std::stop_source stop;
+  const auto context = RequestContext::within(std::chrono::seconds(30), Cause::demand, stop.get_token());
+  auto given_up = std::async(std::launch::async, [&] { return kept->fork(context); });
+  stop.request_stop();
+  EXPECT_EQ(given_up.get().error().code(), Errc::cancelled);
+  auto fork = std::async(std::launch::async, [&] { return kept->fork(test_context()); });
+  EXPECT_EQ(fork.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  gate->open();
+  seal(*other);
+  other->release();
+  other.reset();
+  const auto copy = fork.get();
+  ASSERT_TRUE(copy) << copy.error().to_string();
+  EXPECT_EQ((*copy)->bytes().staged_bytes(), bytes.size());
 }
 
 // A restart of the process: the same staging directory.
@@ -238,7 +264,7 @@ TEST_F(SpilledRecoveryTest, a_kept_draft_is_whole_though_most_of_it_was_given_ba
   const uint64_t puts_before = puts();
   EXPECT_EQ(published(seal(*found)), to_vector(bytes.view()));
   EXPECT_LE(puts() - puts_before, kStagedChunks) << "chunks that the store has were sent again";
-  const auto fork = found->fork().value();
+  const auto fork = found->fork(test_context()).value();
   EXPECT_EQ(read_all(*fork), to_vector(bytes.view()));
 }
 
