@@ -12,18 +12,25 @@ namespace cairn {
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(UtcTime, is_read_to_the_second) {
-  EXPECT_EQ(parse_utc_time("1970-01-01T00:00:00Z"), 0);
-  EXPECT_EQ(parse_utc_time("2026-01-01T00:00:01Z"), 1'767'225'601'000'000'000);
-  EXPECT_EQ(parse_utc_time("2024-02-29T23:59:59.987654Z"), 1'709'251'199'000'000'000);
+TEST(AnswerTime, is_read_to_the_second) {
+  EXPECT_EQ(parse_time("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(parse_time("2026-01-01T00:00:01Z"), 1'767'225'601'000'000'000);
+  EXPECT_EQ(parse_time("2024-02-29T23:59:59.987654Z"), 1'709'251'199'000'000'000);
 }
 
-TEST(UtcTime, anything_else_is_no_time) {
+TEST(AnswerTime, may_be_local_with_its_offset) {
+  EXPECT_EQ(parse_time("2026-01-01T01:30:00+01:30"), parse_time("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_time("2025-12-31T16:00:00.25-08:00"), parse_time("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_time("2026-01-01T00:00:00+00:00"), parse_time("2026-01-01T00:00:00UTC"));
+}
+
+TEST(AnswerTime, anything_else_is_no_time) {
   for (const char* text :
        {"", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z",
         "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "9999-01-01T00:00:00Z", "2026-01-01T00:00:00.Z",
-        "2026-01-01T00:00:00+01:00", "-026-01-01T00:00:00Z", "0000-00-00T"}) {
-    EXPECT_EQ(parse_utc_time(text), std::nullopt) << text;
+        "2026-01-01T00:00:00+0100", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00 UTC", "2026-01-01T00:00:00.5",
+        "-026-01-01T00:00:00Z", "0000-00-00T"}) {
+    EXPECT_EQ(parse_time(text), std::nullopt) << text;
   }
 }
 
@@ -68,7 +75,8 @@ TEST(MetadataAnswer, another_code_than_success_is_a_refusal) {
 
 TEST(StsAnswer, holds_keys_token_and_end) {
   const CredentialWorld world;
-  const auto found = decode_sts_credentials(as_bytes(world.sts_xml("a", std::chrono::hours(1))));
+  const auto found =
+      decode_sts_credentials(as_bytes(world.sts_xml("a", std::chrono::hours(1))), "AssumeRoleWithWebIdentity");
   ASSERT_TRUE(found) << found.error().to_string();
   const Nanos expires = world.clock.wall_now() + std::chrono::nanoseconds(std::chrono::hours(1)).count();
   EXPECT_EQ(*found, (Credentials{"a-id", "a-hush", "a-token-hush", expires}));
@@ -86,7 +94,7 @@ TEST(StsAnswer, garbage_is_corrupt_and_never_quoted) {
         std::string(
             "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>hush"
             "</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>")}) {
-    const auto found = decode_sts_credentials(as_bytes(text));
+    const auto found = decode_sts_credentials(as_bytes(text), "AssumeRoleWithWebIdentity");
     ASSERT_FALSE(found) << text.substr(0, 100);
     EXPECT_EQ(found.error().code(), Errc::corrupt) << text.substr(0, 100);
     EXPECT_THAT(found.error().message(), Not(HasSubstr("hush")));
@@ -116,7 +124,7 @@ TEST(CredentialAnswers, with_any_bytes_changed_are_decoded_or_refused) {
         text[random.next_u64() % text.size()] = static_cast<char>(random.next_u64());
       }
       const auto json = decode_metadata_credentials(as_bytes(text));
-      const auto xml = decode_sts_credentials(as_bytes(text));
+      const auto xml = decode_sts_credentials(as_bytes(text), "AssumeRoleWithWebIdentity");
       EXPECT_FALSE(json && xml);
       decode_sts_error_code(as_bytes(text));
     }
