@@ -114,10 +114,20 @@ TEST(StsAnswer, a_code_that_is_no_word_is_not_passed_on) {
   }
 }
 
+TEST(SsoAnswer, holds_keys_and_an_end_in_milliseconds) {
+  const std::string_view text =
+      R"({"roleCredentials": {"accessKeyId": "a", "secretAccessKey": "b", "sessionToken": "c", "expiration": 1001}})";
+  EXPECT_EQ(decode_sso_credentials(as_bytes(text)).value(), (Credentials{"a", "b", "c", 1'001'000'000}));
+}
+
 TEST(CredentialAnswers, with_any_bytes_changed_are_decoded_or_refused) {
   SeededRandom random(test_seed());
   const CredentialWorld world;
-  for (const std::string& whole : {world.json("a"), world.sts_xml("a")}) {
+  const std::string process = R"({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"})";
+  const std::string sso =
+      R"({"roleCredentials": {"accessKeyId": "a", "secretAccessKey": "b", "expiration": 1767225600000}})";
+  const std::string token = R"({"accessToken": "a", "expiresAt": "2026-01-01T00:00:00Z"})";
+  for (const std::string& whole : {world.json("a"), world.sts_xml("a"), process, sso, token}) {
     for (int i = 0; i < 2'000; ++i) {
       std::string text = whole;
       for (int changes = 0; changes < 3; ++changes) {
@@ -126,6 +136,8 @@ TEST(CredentialAnswers, with_any_bytes_changed_are_decoded_or_refused) {
       const auto json = decode_metadata_credentials(as_bytes(text));
       const auto xml = decode_sts_credentials(as_bytes(text), "AssumeRoleWithWebIdentity");
       EXPECT_FALSE(json && xml);
+      EXPECT_FALSE(decode_process_credentials(text) && decode_sso_credentials(as_bytes(text)));
+      (void)decode_sso_token(text);
       decode_sts_error_code(as_bytes(text));
     }
   }
