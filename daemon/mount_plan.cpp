@@ -99,10 +99,17 @@ Result<void> check_outside(std::string_view what, const std::string& path, const
               mountpoint);
 }
 
-// Before this host's first write to a store: see prove_atomic_create.
+std::string first_line_of(const std::string& path) {
+  std::string line;
+  std::getline(std::ifstream(path), line);
+  return line;
+}
+
+// Before this host's first write to a store by that URL, whose terms the endpoint must keep as well: see
+// prove_atomic_create.
 Result<void> prove_once(FoundStore& store, const Settings& settings, const std::string& cache_dir) {
   const std::string marker = cache_dir + "/proven-" + store.format.store_id;
-  if (store.read_only || !is_endpoint(store.url) || std::filesystem::exists(marker)) return {};
+  if (store.read_only || !is_endpoint(store.url) || first_line_of(marker) == store.url) return {};
   const auto context = RequestContext::within(settings.mount_timeout, Cause::maintenance);
   auto proven = prove_atomic_create(store.remote->objects(), kernel_random(), context);
   if (proven) std::ofstream(marker) << store.url << "\n";

@@ -67,15 +67,15 @@ class ProfileParser {
     return {};
   }
 
-  // nullopt: the section is no profile ("[sso-session x]", "[services x]").
+  // nullopt: the section is of another kind ("[services x]").
   [[nodiscard]] std::optional<std::string> profile_of(std::string_view heading) const {
-    constexpr std::string_view kProfile = "profile";
+    const std::string_view word = kind_ == AwsFileKind::config ? "profile" : "sso-session";
     if (kind_ == AwsFileKind::credentials) return std::string(unquoted(heading));
-    if (heading == "default") return "default";
-    if (!heading.starts_with(kProfile) || heading.size() == kProfile.size()) return std::nullopt;
-    if (!is_blank(heading[kProfile.size()])) return std::nullopt;
-    std::string name(unquoted(trimmed(heading.substr(kProfile.size()))));
-    return name == "default" ? kPrefixedDefault : name;
+    if (kind_ == AwsFileKind::config && heading == "default") return "default";
+    if (!heading.starts_with(word) || heading.size() == word.size()) return std::nullopt;
+    if (!is_blank(heading[word.size()])) return std::nullopt;
+    std::string name(unquoted(trimmed(heading.substr(word.size()))));
+    return kind_ == AwsFileKind::config && name == "default" ? kPrefixedDefault : name;
   }
 
   // A name that no heading has: headings are trimmed.

@@ -10,8 +10,9 @@
 
 namespace cairn {
 
-// How a profile's section is headed: "[profile NAME]" in config (and "[default]"), "[NAME]" in credentials.
-enum class AwsFileKind { config, credentials };
+// Which sections are looked for, and how they are headed: "[profile NAME]" (and "[default]") in the config file,
+// "[sso-session NAME]" there, "[NAME]" in the credentials file.
+enum class AwsFileKind { config, sso_sessions, credentials };
 
 using AwsSettings = std::map<std::string, std::string>;  // keys in lower case
 using AwsProfiles = std::map<std::string, AwsSettings>;  // by name

@@ -99,8 +99,8 @@ Result<Credentials> decode_answer(const HttpAnswer& answer) {
 
 }  // namespace
 
-LinkAnswer container_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context) {
-  const CredentialEnvironment& environment = settings.environment;
+LinkAnswer container_link(const CredentialSearch& search) {
+  const CredentialEnvironment& environment = search.settings.environment;
   if (environment.setting(kRelativeUri).empty() && environment.setting(kFullUri).empty()) {
     return NothingThere{fmt::format("{} is not set", kFullUri)};
   }
@@ -113,7 +113,8 @@ LinkAnswer container_link(const CredentialSettings& settings, HttpTransport& tra
   if (!token->empty()) request.headers.push_back({"authorization", *token});
   // Not the whole URL: it comes from a variable that may hold more than an address.
   const std::string where = url->substr(0, url->find_first_of("/?#", url->find("://") + 3));
-  auto credentials = send_briefly(transport, std::move(request), kContainerTimeout, context).and_then(decode_answer);
+  auto credentials =
+      send_briefly(search.transport, std::move(request), kContainerTimeout, search.context).and_then(decode_answer);
   if (!credentials) return fail(credentials.error().in(fmt::format("container credentials of {}", where)));
   return FoundCredentials{std::move(*credentials), fmt::format("container endpoint {}", where)};
 }

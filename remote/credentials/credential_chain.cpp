@@ -42,12 +42,11 @@ Error none_found(const std::vector<std::string>& looked, const std::string& last
                       places)};
 }
 
-Result<FoundCredentials> walk_links(const CredentialSettings& settings, HttpTransport& transport,
-                                    const RequestContext& context, const std::string& last_source) {
+Result<FoundCredentials> walk_links(const CredentialSearch& search, const std::string& last_source) {
   std::vector<std::string> looked;
   for (const NamedLink& link : kLinks) {
-    if (auto live = context.check(); !live) return fail(live.error().in("find credentials"));
-    auto answer = link.look(settings, transport, context);
+    if (auto live = search.context.check(); !live) return fail(live.error().in("find credentials"));
+    auto answer = link.look(search);
     if (!answer) return fail(answer.error().in("find credentials"));
     if (auto* found = std::get_if<FoundCredentials>(&*answer)) return std::move(*found);
     looked.push_back(fmt::format("{} ({})", link.name, std::get<NothingThere>(*answer).why));
@@ -110,7 +109,7 @@ std::shared_ptr<CredentialChain::Fetch> CredentialChain::lead(MutexLock& lock, c
   under_way_ = fetch;
   const std::string last_source = source_;
   lock.unlock();
-  auto found = walk_links(settings_, transport_, context, last_source);
+  auto found = walk_links({settings_, transport_, clock_, context}, last_source);
   const Nanos now = clock_.wall_now();
   if (found && found->credentials.expires && *found->credentials.expires <= now) {
     found = fail(Errc::unavailable, "the credentials of {} have expired already; is this machine's clock right?",

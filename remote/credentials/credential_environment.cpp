@@ -37,6 +37,10 @@ std::string CredentialEnvironment::setting(const std::string& name) const {
   return std::string(trimmed(variable(name).value_or("")));
 }
 
+std::string CredentialEnvironment::home_path(const std::string& below) const {
+  return home.empty() ? "" : home + "/" + below;
+}
+
 std::string CredentialEnvironment::path_setting(const std::string& name) const {
   const std::string path = setting(name);
   return path.starts_with("~/") && !home.empty() ? home + path.substr(1) : path;

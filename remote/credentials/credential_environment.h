@@ -21,6 +21,8 @@ struct CredentialEnvironment {
   [[nodiscard]] std::string setting(const std::string& name) const;
   // The same for a path, where "~/" is the home directory.
   [[nodiscard]] std::string path_setting(const std::string& name) const;
+  // ".aws/config" below the home directory; empty if there is none.
+  [[nodiscard]] std::string home_path(const std::string& below) const;
 };
 
 struct CredentialSettings {

@@ -13,8 +13,8 @@ Result<Credentials> written_credentials(Credentials credentials, const std::stri
   return credentials;
 }
 
-LinkAnswer environment_link(const CredentialSettings& settings, HttpTransport& /*transport*/,
-                            const RequestContext& /*context*/) {
+LinkAnswer environment_link(const CredentialSearch& search) {
+  const CredentialSettings& settings = search.settings;
   if (!settings.profile.empty()) return NothingThere{fmt::format("passed over for profile '{}'", settings.profile)};
   const CredentialEnvironment& environment = settings.environment;
   Credentials found{.access_key_id = environment.setting("AWS_ACCESS_KEY_ID"),

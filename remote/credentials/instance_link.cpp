@@ -111,10 +111,10 @@ LinkAnswer ask(const std::string& endpoint, HttpTransport& transport, const Requ
 
 }  // namespace
 
-LinkAnswer instance_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context) {
-  if (is_disabled(settings.environment)) return NothingThere{"AWS_EC2_METADATA_DISABLED is true"};
-  const std::string endpoint = endpoint_of(settings.environment);
-  auto answer = ask(endpoint, transport, context);
+LinkAnswer instance_link(const CredentialSearch& search) {
+  if (is_disabled(search.settings.environment)) return NothingThere{"AWS_EC2_METADATA_DISABLED is true"};
+  const std::string endpoint = endpoint_of(search.settings.environment);
+  auto answer = ask(endpoint, search.transport, search.context);
   if (!answer) return fail(answer.error().in(fmt::format("instance metadata of {}", endpoint)));
   return answer;
 }

@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <array>
-#include <optional>
+#include <charconv>
 
-#include "remote/credentials/aws_profile.h"
 #include "remote/credentials/credential_links.h"
+#include "remote/credentials/profile_sources.h"
+#include "remote/credentials/shared_profile.h"
+#include "remote/credentials/sts_request.h"
 #include "remote/credentials/web_identity.h"
 
 namespace cairn {
@@ -12,106 +15,28 @@ namespace {
 constexpr const char* kAccessKeyId = "aws_access_key_id";
 constexpr const char* kSecretAccessKey = "aws_secret_access_key";
 constexpr const char* kSessionToken = "aws_session_token";
+constexpr std::array<const char*, 3> kRoleSources = {"web_identity_token_file", "source_profile", "credential_source"};
 
-// What one of the two files says about the profile.
-struct ProfilePart {
-  std::string path;
-  std::optional<AwsSettings> settings;  // nullopt: the file does not know it
-
-  // Empty: it is not set, or blank.
-  [[nodiscard]] std::string get(const std::string& key) const {
-    if (!settings || !settings->contains(key)) return {};
-    return settings->at(key);
-  }
-};
-
-struct Profile {
-  std::string name;
-  bool named = false;                // by somebody: it must exist
-  std::array<ProfilePart, 2> parts;  // the credentials file, whose settings count first, and the config file
-
-  [[nodiscard]] bool exists() const { return parts[0].settings || parts[1].settings; }
-
-  // The part that sets `key`, or nullptr.
-  [[nodiscard]] const ProfilePart* part_with(const std::string& key) const {
-    for (const ProfilePart& part : parts) {
-      if (!part.get(key).empty()) return &part;
-    }
-    return nullptr;
-  }
-
-  [[nodiscard]] std::string get(const std::string& key) const {
-    const ProfilePart* part = part_with(key);
-    return part == nullptr ? "" : part->get(key);
-  }
-
-  [[nodiscard]] std::string in(const ProfilePart& part) const {
-    return fmt::format("profile '{}' of {}", name, part.path);
-  }
-};
-
-std::string file_path(const CredentialEnvironment& environment, const std::string& variable, const char* below_home) {
-  const std::string path = environment.path_setting(variable);
-  if (!path.empty() || environment.home.empty()) return path;
-  return environment.home + "/" + below_home;
-}
-
-Result<ProfilePart> load_part(const std::string& path, AwsFileKind kind, const std::string& name) {
-  ProfilePart part{path.empty() ? "no file" : path, std::nullopt};
-  if (path.empty()) return part;
-  auto profiles = load_aws_profiles(path, kind);
-  if (!profiles) return fail(std::move(profiles).error());
-  const auto found = profiles->find(name);
-  if (found != profiles->end()) part.settings = std::move(found->second);
-  return part;
-}
-
-Result<Profile> load_profile(const CredentialSettings& settings) {
-  const CredentialEnvironment& environment = settings.environment;
-  Profile profile{.name = settings.profile, .parts = {}};
-  if (profile.name.empty()) profile.name = environment.setting("AWS_PROFILE");
-  profile.named = !profile.name.empty();
-  if (!profile.named) profile.name = "default";
-  auto credentials = load_part(file_path(environment, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
-                               AwsFileKind::credentials, profile.name);
-  if (!credentials) return fail(std::move(credentials).error());
-  auto config = load_part(file_path(environment, "AWS_CONFIG_FILE", ".aws/config"), AwsFileKind::config, profile.name);
-  if (!config) return fail(std::move(config).error());
-  profile.parts = {std::move(*credentials), std::move(*config)};
-  return profile;
-}
-
-tl::unexpected<Error> not_done_here(const Profile& profile, const std::string& key) {
+tl::unexpected<Error> not_done_here(const SharedProfile& profile, const std::string& key) {
   return fail(
       Errc::invalid_argument,
       "{} sets {}, which is not supported: let `aws configure export-credentials --profile {} --format env` print "
       "credentials for the environment, or name a profile with keys",
-      profile.in(*profile.part_with(key)), key, profile.name);
+      profile.with(key), key, profile.name);
 }
 
-tl::unexpected<Error> one_without_other(const Profile& profile, const ProfilePart& part, std::string_view one,
+tl::unexpected<Error> one_without_other(const SharedProfile& profile, const ProfilePart& part, std::string_view one,
                                         std::string_view other) {
   return fail(Errc::invalid_argument, "{} sets {}, but not {}", profile.in(part), one, other);
 }
 
-// A role that the profile names is meant, whatever else it holds.
-LinkAnswer assume_role_of(const Profile& profile, const CredentialSettings& settings, HttpTransport& transport,
-                          const RequestContext& context) {
-  for (const char* key : {"source_profile", "credential_source"}) {
-    if (profile.part_with(key) != nullptr) return not_done_here(profile, key);
-  }
-  const ProfilePart& part = *profile.part_with("role_arn");
-  const WebIdentity identity{.token_file = profile.get("web_identity_token_file"),
-                             .role_arn = profile.get("role_arn"),
-                             .session_name = profile.get("role_session_name")};
-  if (identity.token_file.empty()) return one_without_other(profile, part, "role_arn", "web_identity_token_file");
-  auto credentials = assume_role(identity, settings, transport, context);
-  if (!credentials) return fail(credentials.error().in(profile.in(part)));
-  return FoundCredentials{std::move(*credentials), profile.in(part)};
+std::string not_there(const SharedProfile& profile) {
+  return fmt::format("profile '{}' is neither in {} nor in {}", profile.name, profile.parts[0].path,
+                     profile.parts[1].path);
 }
 
 // Keys belong together: none is taken from another file.
-LinkAnswer keys_of(const Profile& profile, const ProfilePart& part) {
+LinkAnswer keys_of(const SharedProfile& profile, const ProfilePart& part) {
   if (part.get(kAccessKeyId).empty()) return one_without_other(profile, part, kSecretAccessKey, kAccessKeyId);
   if (part.get(kSecretAccessKey).empty()) return one_without_other(profile, part, kAccessKeyId, kSecretAccessKey);
   auto credentials = written_credentials(
@@ -120,30 +45,156 @@ LinkAnswer keys_of(const Profile& profile, const ProfilePart& part) {
   return FoundCredentials{std::move(*credentials), profile.in(part)};
 }
 
-LinkAnswer missing(const Profile& profile) {
-  const std::string where = fmt::format("profile '{}' is neither in {} nor in {}", profile.name, profile.parts[0].path,
-                                        profile.parts[1].path);
-  if (profile.named) return fail(Errc::invalid_argument, "{}", where);
-  return NothingThere{where};
+LinkAnswer found_with(const SharedProfile& profile, const char* key, Result<Credentials> credentials) {
+  if (!credentials) return fail(std::move(credentials).error());
+  return FoundCredentials{std::move(*credentials), profile.with(key)};
 }
+
+// Whatever the profile gives by itself, without a role.
+LinkAnswer own_credentials_of(const SharedProfile& profile, const CredentialSearch& search) {
+  for (const ProfilePart& part : profile.parts) {
+    if (!part.get(kAccessKeyId).empty() || !part.get(kSecretAccessKey).empty()) return keys_of(profile, part);
+  }
+  if (const ProfilePart* part = profile.part_with("web_identity_token_file")) {
+    if (profile.part_with("role_arn") == nullptr) {
+      return one_without_other(profile, *part, "web_identity_token_file", "role_arn");
+    }
+  }
+  for (const char* key : {"sso_session", "sso_start_url"}) {
+    if (profile.part_with(key) != nullptr) return found_with(profile, key, fetch_sso_credentials(profile, search));
+  }
+  if (profile.part_with("credential_process") != nullptr) {
+    return found_with(profile, "credential_process", run_credential_process(profile, search));
+  }
+  if (profile.part_with("login_session") != nullptr) return not_done_here(profile, "login_session");
+  return NothingThere{fmt::format("profile '{}' holds no keys", profile.name)};
+}
+
+// Follows a profile to its credentials: a role's source may be another profile, with a role of its own.
+class ProfileResolver {
+ public:
+  explicit ProfileResolver(const CredentialSearch& search) : search_(search) {}
+
+  // A role that the profile names is meant, whatever else it holds.
+  LinkAnswer resolve(const SharedProfile& profile) {
+    constexpr size_t kMostRoles = 5;
+    if (profile.part_with("role_arn") == nullptr) return own_credentials_of(profile, search_);
+    if (chain_.size() == kMostRoles) {
+      return fail(Errc::invalid_argument, "{}: more than {} roles, one by the other: {}", profile.with("role_arn"),
+                  kMostRoles, fmt::join(chain_, " -> "));
+    }
+    chain_.push_back(profile.name);
+    return found_with(profile, "role_arn", assume_role_of(profile));
+  }
+
+ private:
+  Result<Credentials> assume_role_of(const SharedProfile& profile) {
+    const auto is_set = [&](const char* key) { return profile.part_with(key) != nullptr; };
+    const auto source = std::ranges::find_if(kRoleSources, is_set);
+    if (source == kRoleSources.end()) {
+      return one_without_other(profile, *profile.part_with("role_arn"), "role_arn",
+                               "web_identity_token_file, source_profile or credential_source");
+    }
+    const auto second = std::find_if(source + 1, kRoleSources.end(), is_set);
+    if (second != kRoleSources.end()) {
+      return fail(Errc::invalid_argument, "{} sets both {} and {}: keep one", profile.with(*source), *source, *second);
+    }
+    if (is_set("mfa_serial")) return not_done_here(profile, "mfa_serial");
+    if (source == kRoleSources.begin()) return by_web_identity(profile);
+    auto signer = source == kRoleSources.begin() + 1 ? source_profile_of(profile) : credential_source_of(profile);
+    if (!signer) return signer;
+    return by_keys(profile, *signer);
+  }
+
+  [[nodiscard]] Result<Credentials> by_web_identity(const SharedProfile& profile) const {
+    const WebIdentity identity{.token_file = profile.get("web_identity_token_file"),
+                               .role_arn = profile.get("role_arn"),
+                               .session_name = profile.get("role_session_name")};
+    auto credentials = assume_role(identity, search_);
+    if (!credentials) return fail(credentials.error().in(profile.with("role_arn")));
+    return credentials;
+  }
+
+  [[nodiscard]] Result<Credentials> by_keys(const SharedProfile& profile, const Credentials& signer) const {
+    QueryParameters parameters;
+    if (const std::string id = profile.get("external_id"); !id.empty()) parameters.emplace_back("ExternalId", id);
+    if (const std::string seconds = profile.get("duration_seconds"); !seconds.empty()) {
+      int value = 0;
+      const auto [end, error] = std::from_chars(seconds.data(), seconds.data() + seconds.size(), value);
+      if (error != std::errc() || end != seconds.data() + seconds.size() || value < 900 || value > 43200) {
+        return fail(Errc::invalid_argument, "{}: duration_seconds is a number from 900 to 43200",
+                    profile.with("duration_seconds"));
+      }
+      parameters.emplace_back("DurationSeconds", seconds);
+    }
+    auto credentials = ask_sts({.operation = "AssumeRole",
+                                .role_arn = profile.get("role_arn"),
+                                .session_name = profile.get("role_session_name"),
+                                .parameters = std::move(parameters),
+                                .signer = &signer},
+                               search_);
+    if (!credentials) return fail(credentials.error().in(profile.with("role_arn")));
+    return credentials;
+  }
+
+  // One that names itself means the keys beside its role.
+  Result<Credentials> source_profile_of(const SharedProfile& profile) {
+    const std::string name = profile.get("source_profile");
+    const std::string where = profile.with("source_profile");
+    if (name == profile.name) return needed(own_credentials_of(profile, search_), where + " names itself, but");
+    if (std::ranges::find(chain_, name) != chain_.end()) {
+      return fail(Errc::invalid_argument, "{}: source_profile leads in a circle: {} -> {}", where,
+                  fmt::join(chain_, " -> "), name);
+    }
+    const auto source = load_shared_profile(name, search_.settings.environment);
+    if (!source) return fail(source.error());
+    if (!source->exists()) return fail(Errc::invalid_argument, "{}: source_profile: {}", where, not_there(*source));
+    return needed(resolve(*source), where + ": source_profile:");
+  }
+
+  [[nodiscard]] Result<Credentials> credential_source_of(const SharedProfile& profile) const {
+    struct Source {
+      std::string_view name;
+      CredentialLink look;
+    };
+    constexpr std::array<Source, 3> kSources = {
+        {{"Environment", environment_link}, {"EcsContainer", container_link}, {"Ec2InstanceMetadata", instance_link}}};
+    const std::string name = profile.get("credential_source");
+    const std::string where = profile.with("credential_source");
+    const auto source = std::ranges::find(kSources, name, &Source::name);
+    if (source == kSources.end()) {
+      return fail(Errc::invalid_argument,
+                  "{}: credential_source is one of Environment, EcsContainer, Ec2InstanceMetadata", where);
+    }
+    CredentialSettings settings = search_.settings;
+    settings.profile.clear();  // it passes over none of them here
+    return needed(source->look({settings, search_.transport, search_.clock, search_.context}),
+                  where + ": credential_source:");
+  }
+
+  // A role cannot do without its source.
+  static Result<Credentials> needed(LinkAnswer answer, const std::string& where) {
+    if (!answer) return fail(std::move(answer).error());
+    if (auto* found = std::get_if<FoundCredentials>(&*answer)) return std::move(found->credentials);
+    return fail(Errc::permission_denied, "{} {}", where, std::get<NothingThere>(*answer).why);
+  }
+
+  const CredentialSearch& search_;
+  std::vector<std::string> chain_;  // the profiles whose roles wait for their source
+};
 
 }  // namespace
 
-LinkAnswer profile_link(const CredentialSettings& settings, HttpTransport& transport, const RequestContext& context) {
-  const auto profile = load_profile(settings);
+LinkAnswer profile_link(const CredentialSearch& search) {
+  const CredentialEnvironment& environment = search.settings.environment;
+  std::string name = search.settings.profile;
+  if (name.empty()) name = environment.setting("AWS_PROFILE");
+  const bool is_named = !name.empty();  // by somebody: it must exist
+  const auto profile = load_shared_profile(is_named ? name : "default", environment);
   if (!profile) return fail(profile.error());
-  if (!profile->exists()) return missing(*profile);
-  if (profile->part_with("role_arn") != nullptr) return assume_role_of(*profile, settings, transport, context);
-  for (const ProfilePart& part : profile->parts) {
-    if (!part.get(kAccessKeyId).empty() || !part.get(kSecretAccessKey).empty()) return keys_of(*profile, part);
-  }
-  if (const ProfilePart* part = profile->part_with("web_identity_token_file")) {
-    return one_without_other(*profile, *part, "web_identity_token_file", "role_arn");
-  }
-  for (const char* key : {"sso_session", "sso_start_url", "login_session", "credential_process"}) {
-    if (profile->part_with(key) != nullptr) return not_done_here(*profile, key);
-  }
-  return NothingThere{fmt::format("profile '{}' holds no keys", profile->name)};
+  if (profile->exists()) return ProfileResolver(search).resolve(*profile);
+  if (is_named) return fail(Errc::invalid_argument, "{}", not_there(*profile));
+  return NothingThere{not_there(*profile)};
 }
 
 }  // namespace cairn

@@ -4,9 +4,7 @@
 
 #include <string>
 
-#include "remote/credentials/credential_environment.h"
-#include "remote/credentials/credentials.h"
-#include "remote/http/http_transport.h"
+#include "remote/credentials/credential_links.h"
 
 namespace cairn {
 
@@ -18,7 +16,6 @@ struct WebIdentity {
 
 // Asks STS, at AWS_ENDPOINT_URL_STS or the region's own endpoint. The token goes in the body, so that no URL holds it.
 // Failures: as CredentialsProvider says.
-Result<Credentials> assume_role(const WebIdentity& identity, const CredentialSettings& settings,
-                                HttpTransport& transport, const RequestContext& context);
+Result<Credentials> assume_role(const WebIdentity& identity, const CredentialSearch& search);
 
 }  // namespace cairn

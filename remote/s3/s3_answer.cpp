@@ -85,8 +85,9 @@ constexpr Verdict kVerdicts[] = {
     {"NoSuchBucket", Errc::invalid_argument, "the bucket does not exist at this endpoint: make it first"},
     {"AccessDenied", Errc::permission_denied,
      "these credentials may not do that (needed: s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket; "
-     "without "
-     "s3:ListBucket a missing object is told as this, too)"},
+     "without s3:ListBucket a missing object is told as this, too; where a key of KMS encrypts: kms:GenerateDataKey "
+     "and "
+     "kms:Decrypt; where the requester pays: requester-pays=true)"},
     {"SignatureDoesNotMatch", Errc::permission_denied, "the secret key does not belong to the access key"},
     {"InvalidAccessKeyId", Errc::permission_denied, "the endpoint does not know this access key"},
     {"ExpiredToken", Errc::permission_denied, "the session token has expired and no newer one was found"},

@@ -5,16 +5,23 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "remote/http/percent_encoding.h"
+#include "remote/s3/content_md5.h"
 
 namespace cairn {
 
 namespace {
 
-constexpr int kMostCorrections = 3;  // one of each kind; an endpoint that asks for more goes round in circles
+constexpr int kMostCorrections = 4;  // one of each kind; an endpoint that asks for more goes round in circles
 
 bool is_about_region(int status, const S3Complaint& complaint) {
   return status == 301 || status == 307 || complaint.code == "AuthorizationHeaderMalformed" ||
          complaint.code == "IllegalLocationConstraintException" || (status == 400 && complaint.code.empty());
+}
+
+// AWS: "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters".
+bool is_about_md5(const S3Complaint& complaint) {
+  return complaint.code == "MissingContentMD5" ||
+         (complaint.code == "InvalidRequest" && complaint.message.find("Content-MD5") != std::string::npos);
 }
 
 bool is_about_age(const S3Complaint& complaint) {
@@ -41,10 +48,12 @@ HttpRequest S3Client::aimed(const S3Request& request, const Aim& aim, const Cred
   const S3Location& location = options_.location;
   RequestToSign to_sign;
   to_sign.method = request.method;
-  to_sign.host = location.path_style ? aim.host : location.bucket + "." + aim.host;
-  to_sign.path = (location.path_style ? "/" + location.bucket : "") + "/" + request.key;
+  to_sign.host = location.host_at(aim.host);
+  to_sign.path = location.path_of(request.key);
   to_sign.query = request.query;
   to_sign.headers = request.headers;
+  for (HttpHeader& header : location.terms.request_headers()) to_sign.headers.push_back(std::move(header));
+  if (aim.wants_md5 && request.method == "PUT") to_sign.headers.push_back({"Content-MD5", content_md5(request.body)});
 
   HttpRequest http;
   http.method = request.method;
@@ -54,7 +63,7 @@ HttpRequest S3Client::aimed(const S3Request& request, const Aim& aim, const Cred
   http.url = fmt::format("{}://{}{}{}{}", location.scheme, to_sign.host, percent_encode(to_sign.path, true),
                          query.empty() ? "" : "?", query);
   if (options_.credentials == nullptr) {
-    http.headers = request.headers;
+    http.headers = std::move(to_sign.headers);
   } else {
     to_sign.payload_sha256 = sha256(request.body).hex();
     const Nanos now = clock_.wall_now() + aim.clock_skew.count();
@@ -82,16 +91,22 @@ Result<HttpAnswer> S3Client::ask(const S3Request& request, const RequestContext&
 
 bool S3Client::correct_aim(const Aim& used, const HttpAnswer& answer, const S3Complaint& complaint) {
   Aim better = used;
-  const bool corrected = is_about_region(answer.status, complaint)  ? correct_region(complaint, better)
-                         : complaint.code == "RequestTimeTooSkewed" ? correct_clock(answer, better)
-                                                                    : false;
+  bool corrected = false;
+  if (is_about_md5(complaint)) {
+    better.wants_md5 = corrected = !used.wants_md5;
+  } else if (is_about_region(answer.status, complaint)) {
+    corrected = correct_region(complaint, better);
+  } else if (complaint.code == "RequestTimeTooSkewed") {
+    corrected = correct_clock(answer, better);
+  }
   if (!corrected) return false;
   const MutexLock lock(mutex_);
   aim_ = better;
   return true;
 }
 
-bool S3Client::correct_region(const S3Complaint& complaint, Aim& aim) {
+bool S3Client::correct_region(const S3Complaint& complaint, Aim& aim) const {
+  if (!options_.location.access_point.empty()) return false;  // it is where its ARN says, or nowhere
   if (!is_host_label(complaint.region) || complaint.region == aim.region) return false;
   log::info("s3: the bucket is in region {}, not {}", complaint.region, aim.region);
   // AWS has a host for each region; other endpoints sign for a region but have one host.

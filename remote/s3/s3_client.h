@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "remote/credentials/credentials.h"
+#include "remote/credentials/sigv4.h"
 #include "remote/http/http_transport.h"
 #include "remote/s3/s3_answer.h"
 #include "remote/s3/s3_location.h"
-#include "remote/s3/sigv4.h"
 
 namespace cairn {
 
@@ -27,7 +27,8 @@ struct S3Request {
 };
 
 // A request is sent again at once, and no more than a few times, where the answer says how it should have been sent: to
-// another region, with another time, with newer credentials. Such an answer was given before the request did anything.
+// another region, with another time, with newer credentials, with the MD5 of what is put. Such an answer was given
+// before the request did anything.
 //
 // Thread-safety: all methods may be called from any thread.
 // Ownership: owns its transport and credentials; `clock` is borrowed and outlives this object.
@@ -51,6 +52,7 @@ class S3Client {
     std::string region;
     std::string host;
     std::chrono::nanoseconds clock_skew{0};  // the endpoint's time - ours
+    bool wants_md5 = false;                  // of what is put: a bucket with object lock does
   };
 
   Result<Credentials> fetch_credentials(const RequestContext& context, const Credentials* stale);
@@ -58,7 +60,7 @@ class S3Client {
   [[nodiscard]] HttpRequest aimed(const S3Request& request, const Aim& aim, const Credentials& credentials) const;
   // Learns from the answer to a request that was sent with `used`. Whether another attempt is better aimed.
   bool correct_aim(const Aim& used, const HttpAnswer& answer, const S3Complaint& complaint);
-  static bool correct_region(const S3Complaint& complaint, Aim& aim);
+  bool correct_region(const S3Complaint& complaint, Aim& aim) const;
   bool correct_clock(const HttpAnswer& answer, Aim& aim) const;
 
   const Options options_;

@@ -1,10 +1,13 @@
 #include "remote/s3/s3_location.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
 
+#include "remote/credentials/aws_host.h"
 #include "remote/http/percent_encoding.h"
 #include "remote/object_rules.h"
+#include "remote/s3/s3_bucket.h"
+#include "remote/s3/s3_parameters.h"
 
 namespace cairn {
 
@@ -12,33 +15,11 @@ namespace {
 
 constexpr std::string_view kScheme = "s3://";
 constexpr std::string_view kDefaultRegion = "us-east-1";
-constexpr std::string_view kParameters = "endpoint, region, style, profile, anonymous, insecure, ca";
 
-using Parameters = std::map<std::string, std::string, std::less<>>;
-
-Result<Parameters> parse_parameters(std::string_view query) {
-  Parameters parameters;
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    const size_t equals = pair.find('=');
-    if (equals == std::string_view::npos) return fail(Errc::invalid_argument, "parameters are name=value");
-    const std::string name(pair.substr(0, equals));
-    auto value = percent_decode(pair.substr(equals + 1));
-    if (!value) return fail(Errc::invalid_argument, "{}: two hexadecimal digits must follow '%', as in %2F", name);
-    constexpr std::array kNames = {"endpoint", "region", "style", "profile", "anonymous", "insecure", "ca"};
-    if (std::ranges::find(kNames, name) == kNames.end()) {
-      return fail(Errc::invalid_argument, "no parameter '{}'; there are: {}", name, kParameters);
-    }
-    if (!parameters.emplace(name, std::move(*value)).second) {
-      return fail(Errc::invalid_argument, "'{}' is given twice", name);
-    }
-  }
-  return parameters;
-}
+bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 // The value of the parameter, else of the first variable that is set, else the empty string.
-std::string choose(const Parameters& parameters, std::string_view name, const EnvironmentVariable& variable,
+std::string choose(const S3Parameters& parameters, std::string_view name, const EnvironmentVariable& variable,
                    std::initializer_list<const char*> variables) {
   const auto given = parameters.find(name);
   if (given != parameters.end()) return given->second;
@@ -48,18 +29,36 @@ std::string choose(const Parameters& parameters, std::string_view name, const En
   return {};
 }
 
-bool is_bucket_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_';
-  };
-  return name.size() >= 3 && name.size() <= 63 && name.front() != '.' && std::ranges::all_of(name, allowed);
+bool is_region(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; });
 }
 
-bool is_region(std::string_view name) {
-  return std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
+// "host", "host:9000", "[::1]:80".
+bool is_authority(std::string_view text) {
+  const bool is_ipv6 = text.starts_with('[');
+  const size_t end = is_ipv6 ? text.find(']') : std::min(text.find(':'), text.size());
+  if (end == std::string_view::npos) return false;
+  const std::string_view name = is_ipv6 ? text.substr(1, end - 1) : text.substr(0, end);
+  const std::string_view port = text.substr(is_ipv6 ? end + 1 : end);
+  constexpr std::string_view kAddress = "0123456789ABCDEFabcdef:.";
+  const bool good_name =
+      is_ipv6
+          ? name.find_first_not_of(kAddress) == std::string_view::npos
+          : std::ranges::all_of(name, [](char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == '_'; });
+  const bool good_port =
+      port.empty() || (port.size() > 1 && port[0] == ':' && port.find_first_not_of("0123456789", 1) == port.npos);
+  return !name.empty() && good_name && good_port;
+}
+
+// "/storage/v1/s3": what every reader understands alike, whether or not it decodes or normalises.
+bool is_plain_path(std::string_view path) {
+  const auto allowed = [](char c) {
+    return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '/';
+  };
+  if (!std::ranges::all_of(path, allowed)) return false;
+  const std::string bounded = fmt::format("{}/", path);
+  return bounded.find("//") == std::string::npos && bounded.find("/./") == std::string::npos &&
+         bounded.find("/../") == std::string::npos;
 }
 
 Result<void> take_endpoint(std::string_view endpoint, S3Location& location) {
@@ -68,18 +67,27 @@ Result<void> take_endpoint(std::string_view endpoint, S3Location& location) {
   if (after_scheme == std::string_view::npos || (location.scheme != "http" && location.scheme != "https")) {
     return fail(Errc::invalid_argument, "endpoint: write it as https://host or http://host:port");
   }
-  std::string_view host = endpoint.substr(after_scheme + 3);
-  if (host.ends_with('/')) host.remove_suffix(1);
-  if (host.find('@') != std::string_view::npos) {
+  std::string_view rest = endpoint.substr(after_scheme + 3);
+  if (rest.find('@') != std::string_view::npos) {
     return fail(Errc::invalid_argument, "endpoint: credentials do not belong into a URL; use a profile");
   }
-  if (host.empty() || host.find_first_of("/?# \t") != std::string_view::npos) {
-    return fail(Errc::invalid_argument, "endpoint: only scheme, host and port, as in https://host:port");
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  std::string_view host = rest.substr(0, rest.find('/'));
+  const std::string_view path = rest.substr(host.size());
+  if (!is_authority(host) || rest.find_first_of("?#") != std::string_view::npos) {
+    return fail(Errc::invalid_argument, "endpoint: only scheme, host, port and path, as in https://host:port/path");
+  }
+  if (!path.empty() && !is_plain_path(path)) {
+    return fail(
+        Errc::invalid_argument,
+        "endpoint: its path may have letters, digits, '-', '_', '.' and '~' between single '/', and neither '.' "
+        "nor '..' alone");
   }
   // As curl writes the Host header, which is signed.
   const std::string_view own_port = location.scheme == "https" ? ":443" : ":80";
   if (host.ends_with(own_port)) host.remove_suffix(own_port.size());
   location.host = std::string(host);
+  location.base_path = std::string(path);
   return {};
 }
 
@@ -95,30 +103,39 @@ Result<std::string> parse_prefix(std::string_view path) {
   return std::string(path) + "/";
 }
 
-Result<bool> parse_truth(const Parameters& parameters, std::string_view name) {
-  const auto given = parameters.find(name);
-  if (given == parameters.end() || given->second == "false") return false;
-  if (given->second == "true") return true;
-  return fail(Errc::invalid_argument, "{}: true or false, not '{}'", name, given->second);
+// A host's name without the port, and whether it is an address that no bucket's name can stand in front of.
+std::string_view name_of(std::string_view host) {
+  return host.substr(0, host.starts_with('[') ? host.find(']') + 1 : host.find(':'));
 }
 
-Result<void> take_style(const Parameters& parameters, bool is_aws, S3Location& location) {
-  const auto given = parameters.find("style");
-  if (given != parameters.end() && given->second != "path" && given->second != "virtual") {
-    return fail(Errc::invalid_argument, "style: path or virtual, not '{}'", given->second);
+bool is_address(std::string_view host) {
+  const std::string_view name = name_of(host);
+  return name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+Result<void> take_style(const S3Parameters& parameters, const S3Bucket& bucket, bool is_aws, S3Location& location) {
+  constexpr std::array<std::string_view, 2> kStyles = {"path", "virtual"};
+  const auto style = parse_choice(parameters, "style", kStyles);
+  if (!style) return fail(style.error());
+  if (bucket.has_tenant() && is_aws) {
+    return fail(Errc::invalid_argument, "AWS has no tenants: write the bucket's name alone, or give an endpoint=");
+  }
+  if (bucket.has_tenant() && *style == "virtual") {
+    return fail(Errc::invalid_argument, "style: a tenant cannot be part of a host's name: use style=path");
+  }
+  if (*style == "virtual" && is_address(location.host)) {
+    return fail(Errc::invalid_argument, "style: no bucket can stand in front of an address: use style=path");
   }
   // A certificate for *.host does not cover a bucket with dots.
   const bool default_is_path = !is_aws || location.bucket.find('.') != std::string::npos;
-  location.path_style = given == parameters.end() ? default_is_path : given->second == "path";
+  location.path_style = style->empty() ? default_is_path : *style == "path";
   return {};
 }
 
 // Of an endpoint on this machine: "localhost", "127.0.0.1:9000", "[::1]:80".
 bool is_loopback(std::string_view host) {
-  const bool is_ipv6 = host.starts_with('[');
-  const std::string_view name = host.substr(0, is_ipv6 ? host.find(']') + 1 : host.find(':'));
-  const bool is_dotted = std::ranges::all_of(name, [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
-  return name == "localhost" || name == "[::1]" || (is_dotted && name.starts_with("127."));
+  const std::string_view name = name_of(host);
+  return name == "localhost" || name == "[::1]" || (is_address(name) && name.starts_with("127."));
 }
 
 // A signature hides the key, but neither the bytes nor a session's token.
@@ -129,16 +146,43 @@ Result<void> check_secrecy(const S3Location& location) {
               "endpoint: over http:// everybody on the way reads and changes what is sent: https://, or insecure=true");
 }
 
-Result<void> take_parameters(std::string_view query, const EnvironmentVariable& variable, S3Location& location) {
-  const auto parameters = parse_parameters(query);
-  if (!parameters) return fail(parameters.error());
-  location.region = choose(*parameters, "region", variable, {"AWS_REGION", "AWS_DEFAULT_REGION"});
+// An ARN says where its access point is; nothing else may say otherwise, and the environment does not count.
+Result<void> take_access_point(const S3Parameters& parameters, const S3Bucket& bucket, S3Location& location) {
+  if (parameters.contains("endpoint")) {
+    return fail(Errc::invalid_argument, "endpoint: an access point's ARN says where it is, at AWS: leave it away");
+  }
+  const auto region = parameters.find("region");
+  if (region != parameters.end() && region->second != bucket.region) {
+    return fail(Errc::invalid_argument, "region: the access point's ARN says {}: leave it away", bucket.region);
+  }
+  const auto style = parameters.find("style");
+  if (style != parameters.end() && style->second != "virtual") {
+    return fail(Errc::invalid_argument, "style: an access point is part of its host's name: leave it away");
+  }
+  location.access_point = bucket.arn;
+  location.region = bucket.region;
+  location.host = aws_host("s3-accesspoint", bucket.region);
+  return {};
+}
+
+Result<void> take_bucket(const S3Parameters& parameters, const S3Bucket& bucket, const EnvironmentVariable& variable,
+                         S3Location& location) {
+  location.bucket = bucket.name;
+  if (!bucket.arn.empty()) return take_access_point(parameters, bucket, location);
+  location.region = choose(parameters, "region", variable, {"AWS_REGION", "AWS_DEFAULT_REGION"});
   if (location.region.empty()) location.region = kDefaultRegion;
   if (!is_region(location.region)) return fail(Errc::invalid_argument, "region: not a region's name");
-  const std::string endpoint = choose(*parameters, "endpoint", variable, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
-  const std::string aws = fmt::format("https://s3.{}.amazonaws.com", location.region);
+  const std::string endpoint = choose(parameters, "endpoint", variable, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
+  const std::string aws = "https://" + aws_host("s3", location.region);
   if (auto taken = take_endpoint(endpoint.empty() ? aws : endpoint, location); !taken) return taken;
-  if (auto taken = take_style(*parameters, endpoint.empty(), location); !taken) return taken;
+  return take_style(parameters, bucket, endpoint.empty(), location);
+}
+
+Result<void> take_parameters(std::string_view query, const S3Bucket& bucket, const EnvironmentVariable& variable,
+                             S3Location& location) {
+  const auto parameters = parse_s3_parameters(query);
+  if (!parameters) return fail(parameters.error());
+  if (auto taken = take_bucket(*parameters, bucket, variable, location); !taken) return taken;
   const auto anonymous = parse_truth(*parameters, "anonymous");
   if (!anonymous) return fail(anonymous.error());
   location.anonymous = *anonymous;
@@ -146,6 +190,9 @@ Result<void> take_parameters(std::string_view query, const EnvironmentVariable& 
   if (!insecure) return fail(insecure.error());
   location.insecure = *insecure;
   if (auto safe = check_secrecy(location); !safe) return safe;
+  auto terms = parse_s3_terms(*parameters, location.anonymous);
+  if (!terms) return fail(std::move(terms).error());
+  location.terms = std::move(*terms);
   location.profile = choose(*parameters, "profile", variable, {});
   location.ca_file = choose(*parameters, "ca", variable, {"AWS_CA_BUNDLE"});
   return {};
@@ -153,15 +200,25 @@ Result<void> take_parameters(std::string_view query, const EnvironmentVariable& 
 
 }  // namespace
 
+std::string S3Location::path_of(const std::string& key) const {
+  return fmt::format("{}{}{}/{}", base_path, path_style ? "/" : "", path_style ? bucket : "", key);
+}
+
+std::string S3Location::host_at(const std::string& endpoint_host) const {
+  return path_style ? endpoint_host : bucket + "." + endpoint_host;
+}
+
 std::string S3Location::url() const {
-  std::string text = fmt::format("{}{}{}?endpoint={}://{}&region={}&style={}", kScheme, bucket,
-                                 prefix.empty() ? "" : "/" + prefix.substr(0, prefix.size() - 1), scheme, host, region,
-                                 path_style ? "path" : "virtual");
+  const bool is_bucket = access_point.empty();
+  std::string text = fmt::format("{}{}{}?", kScheme, is_bucket ? bucket : access_point,
+                                 prefix.empty() ? "" : "/" + prefix.substr(0, prefix.size() - 1));
+  if (is_bucket) text += fmt::format("endpoint={}://{}{}&", scheme, host, base_path);
+  text += fmt::format("region={}&style={}", region, path_style ? "path" : "virtual");
   if (anonymous) text += "&anonymous=true";
   if (insecure) text += "&insecure=true";
   if (!profile.empty()) text += "&profile=" + percent_encode(profile, true);
   if (!ca_file.empty()) text += "&ca=" + percent_encode(ca_file, true);
-  return text;
+  return text + terms.parameters();
 }
 
 Result<S3Location> parse_s3_url(const std::string& url, const EnvironmentVariable& variable) {
@@ -172,15 +229,13 @@ Result<S3Location> parse_s3_url(const std::string& url, const EnvironmentVariabl
   std::string_view rest = std::string_view(url).substr(kScheme.size());
   const std::string_view place = rest.substr(0, rest.find('?'));
   rest.remove_prefix(std::min(rest.size(), place.size() + 1));
+  const auto bucket = parse_s3_bucket(place);
+  if (!bucket) return refuse(bucket.error());
   S3Location location;
-  location.bucket = std::string(place.substr(0, place.find('/')));
-  if (!is_bucket_name(location.bucket)) {
-    return refuse({Errc::invalid_argument, "a bucket's name has 3 to 63 letters, digits, '-', '.' or '_'"});
-  }
-  auto prefix = parse_prefix(place.substr(std::min(place.size(), location.bucket.size() + 1)));
+  auto prefix = parse_prefix(bucket->prefix);
   if (!prefix) return refuse(prefix.error());
   location.prefix = std::move(*prefix);
-  if (auto taken = take_parameters(rest, variable, location); !taken) return refuse(taken.error());
+  if (auto taken = take_parameters(rest, *bucket, variable, location); !taken) return refuse(taken.error());
   return location;
 }
 

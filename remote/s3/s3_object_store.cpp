@@ -1,13 +1,10 @@
 #include "remote/s3/s3_object_store.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <charconv>
 
-#include "base/check.h"
 #include "remote/object_rules.h"
+#include "remote/s3/content_md5.h"
 
 namespace cairn {
 
@@ -43,25 +40,6 @@ Result<Buffer> in_range(HttpAnswer answer, const ByteRange& range, std::string_v
   return Buffer::copy_of(rest.first(std::min<uint64_t>(rest.size(), range.length.value_or(rest.size()))));
 }
 
-std::string base64(ByteView bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size =
-      ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
-
-// What DeleteObjects wants besides the signature.
-std::string content_md5(std::string_view text) {
-  std::array<std::byte, 16> md5{};
-  unsigned size = 0;
-  const int done =
-      ::EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(md5.data()), &size, ::EVP_md5(), nullptr);
-  check(done == 1 && size == md5.size(), "OpenSSL has MD5");
-  return base64(md5);
-}
-
 }  // namespace
 
 Result<void> S3ObjectStore::check_writable() const {
@@ -88,14 +66,17 @@ Result<Buffer> S3ObjectStore::get(const std::string& key, ByteRange range, const
 Result<void> S3ObjectStore::put_if_absent(const std::string& key, ByteView bytes, const RequestContext& context) {
   if (auto valid = check_put(key, bytes); !valid) return valid;
   if (auto writable = check_writable(); !writable) return fail(writable.error().in("put " + key));
-  const std::string what = "PUT " + key;
-  const auto answer = client_.ask({.method = "PUT",
-                                   .key = full_key(key),
-                                   .headers = {{"If-None-Match", "*"}, {"Content-Type", "application/octet-stream"}},
-                                   .body = bytes},
-                                  context);
+  const S3Terms& terms = client_.location().terms;
+  const std::string asked = terms.parameters();  // "&sse=…"
+  const std::string what = fmt::format("PUT {}{}{}", key, asked.empty() ? "" : " with ", asked);
+  std::vector<HttpHeader> headers = terms.object_headers();
+  headers.push_back({"If-None-Match", "*"});
+  headers.push_back({"Content-Type", "application/octet-stream"});
+  const auto answer =
+      client_.ask({.method = "PUT", .key = full_key(key), .headers = std::move(headers), .body = bytes}, context);
   if (!answer) return fail(answer.error().in(what));
   if (!answer->is_success()) return refused(*answer, what);
+  if (auto kept = terms.check_kept(*answer); !kept) return fail(kept.error().in(what));
   return {};
 }
 
@@ -179,11 +160,12 @@ Result<void> S3ObjectStore::remove_many(std::span<const std::string> keys, const
   full.reserve(keys.size());
   for (const std::string& key : keys) full.push_back(full_key(key));
   const std::string body = deletion_request(full);
-  const auto answer = client_.ask({.method = "POST",
-                                   .query = {{"delete", ""}},
-                                   .headers = {{"Content-MD5", content_md5(body)}, {"Content-Type", "application/xml"}},
-                                   .body = as_bytes(body)},
-                                  context);
+  const auto answer =
+      client_.ask({.method = "POST",
+                   .query = {{"delete", ""}},
+                   .headers = {{"Content-MD5", content_md5(as_bytes(body))}, {"Content-Type", "application/xml"}},
+                   .body = as_bytes(body)},
+                  context);
   if (!answer) return fail(answer.error().in(what));
   if (!answer->is_success()) return refused(*answer, what);
   if (auto removed = parse_deletion(answer->body.view()); !removed) return fail(removed.error().in(what));

@@ -11,7 +11,8 @@ namespace cairn {
 // Needs of the endpoint: GET, PUT with `If-None-Match: *`, HEAD, ListObjectsV2 in bytewise order, DELETE,
 // DeleteObjects; strong consistency. Nothing else: no multipart uploads, no If-Match, no checksum headers, which are
 // not honoured everywhere. (`If-None-Match` is not, either: atomic_create_proof.h finds out.) Every request carries its
-// payload's SHA-256 in its signature, so that the endpoint refuses an upload that was damaged on its way.
+// payload's SHA-256 in its signature, so that the endpoint refuses an upload that was damaged on its way. A bucket that
+// demands Content-MD5 (object lock) says so, and gets it from then on.
 //
 // Thread-safety: all methods may be called from any thread.
 // Failures: those of ObjectStore; unsupported and invalid_argument where the endpoint or the bucket is not what is

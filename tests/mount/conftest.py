@@ -120,6 +120,7 @@ class S3Server:
     def __init__(self, description):
         values = dict(line.split("=", 1) for line in description.splitlines())
         self.endpoint, self.bucket, self.region = values["S3_ENDPOINT"], values["S3_BUCKET"], values["AWS_REGION"]
+        self.tenant_bucket, self.role, self.kms_key = values["S3_TENANT_BUCKET"], values["S3_ROLE"], values["S3_KMS_KEY"]
         self.credentials = {name: value for name, value in values.items() if name.startswith("AWS_")}
 
     def url(self, prefix, bucket=None, endpoint=None):

@@ -16,8 +16,9 @@ Result<S3Server> find_s3_server() {
     const size_t equals = line.find('=');
     if (equals != std::string::npos) values[line.substr(0, equals)] = line.substr(equals + 1);
   }
-  S3Server server{values["S3_ENDPOINT"], values["S3_BUCKET"], values["AWS_ACCESS_KEY_ID"],
-                  values["AWS_SECRET_ACCESS_KEY"], values["AWS_REGION"]};
+  S3Server server{
+      values["S3_ENDPOINT"], values["S3_BUCKET"],        values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"],
+      values["AWS_REGION"],  values["S3_TENANT_BUCKET"], values["S3_KMS_KEY"]};
   if (server.endpoint.empty() || server.bucket.empty() || server.access_key.empty() || server.secret_key.empty()) {
     return fail(Errc::invalid_argument, "{} does not say where the S3 server is", path);
   }

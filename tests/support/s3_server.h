@@ -13,6 +13,8 @@ struct S3Server {
   std::string access_key;
   std::string secret_key;
   std::string region;
+  std::string tenant_bucket;  // "team:name": a bucket in a tenant's name space, where our keys may do everything
+  std::string kms_key;        // the server encrypts with it if asked
 };
 
 // Failures: unavailable, whose message is the reason to skip; invalid_argument.

@@ -22,10 +22,11 @@ std::unique_ptr<HttpTransport> make_impatient_transport() {
   return std::make_unique<CurlTransport>(options);
 }
 
-std::unique_ptr<S3ObjectStore> open_s3_store(const S3Server& server, const std::string& prefix) {
+std::unique_ptr<S3ObjectStore> open_s3_store(const S3Server& server, const std::string& prefix,
+                                             const std::string& parameters) {
   S3Client::Options options;
-  options.location = location_of(
-      fmt::format("s3://{}/{}?endpoint={}&region={}", server.bucket, prefix, server.endpoint, server.region));
+  options.location = location_of(fmt::format("s3://{}/{}?endpoint={}&region={}{}", server.bucket, prefix,
+                                             server.endpoint, server.region, parameters));
   options.transport = std::make_unique<CurlTransport>(CurlTransport::Options{});
   options.credentials = std::make_unique<FixedCredentials>(Credentials{
       .access_key_id = server.access_key, .secret_access_key = server.secret_key, .session_token = {}, .expires = {}});

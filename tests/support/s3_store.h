@@ -25,8 +25,9 @@ class FixedCredentials final : public CredentialsProvider {
 // Patience that a test can wait for: connections 2 s, stalled transfers 1 s.
 std::unique_ptr<HttpTransport> make_impatient_transport();
 
-// Below `prefix` ("a/b/") of the server's bucket; signed.
-std::unique_ptr<S3ObjectStore> open_s3_store(const S3Server& server, const std::string& prefix);
+// Below `prefix` ("a/b/") of the server's bucket, with further parameters of the URL ("&sse=AES256"); signed.
+std::unique_ptr<S3ObjectStore> open_s3_store(const S3Server& server, const std::string& prefix,
+                                             const std::string& parameters = "");
 // The whole bucket; not signed.
 std::unique_ptr<S3ObjectStore> open_s3_store(const HostileHttpServer& server);
 

@@ -27,6 +27,11 @@ void ScriptedHttpTransport::on(const std::string& method, const std::string& url
   on(method, url, [error](const HttpRequest&, const RequestContext&) -> Result<HttpAnswer> { return fail(error); });
 }
 
+void ScriptedHttpTransport::on_anything(Answer answer) {
+  const MutexLock lock(mutex_);
+  anything_ = std::move(answer);
+}
+
 Result<HttpAnswer> ScriptedHttpTransport::send(const HttpRequest& request, const RequestContext& context) {
   if (auto live = context.check(); !live) return fail(std::move(live).error());
   Answer answer;
@@ -35,7 +40,7 @@ Result<HttpAnswer> ScriptedHttpTransport::send(const HttpRequest& request, const
     asked_.push_back(
         {request.method, request.url, request.headers, std::string(as_text(request.body)), context.remaining()});
     const auto found = script_.find({request.method, request.url});
-    if (found != script_.end()) answer = found->second;
+    answer = found != script_.end() ? found->second : anything_;
   }
   if (!answer) return fail(Errc::unavailable, "{} {}: nobody listens there", request.method, request.url);
   return answer(request, context);

@@ -35,6 +35,8 @@ class ScriptedHttpTransport final : public HttpTransport {
   void on(const std::string& method, const std::string& url, Answer answer);
   void on(const std::string& method, const std::string& url, int status, const std::string& body);
   void on(const std::string& method, const std::string& url, const Error& error);
+  // And so whatever is not named above.
+  void on_anything(Answer answer);
 
   Result<HttpAnswer> send(const HttpRequest& request, const RequestContext& context) override;
 
@@ -44,6 +46,7 @@ class ScriptedHttpTransport final : public HttpTransport {
  private:
   mutable Mutex mutex_;
   std::map<std::pair<std::string, std::string>, Answer> script_ CAIRN_GUARDED_BY(mutex_);  // by method and URL
+  Answer anything_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Asked> asked_ CAIRN_GUARDED_BY(mutex_);
 };
 

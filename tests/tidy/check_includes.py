@@ -16,7 +16,13 @@ ALLOWED = {
     "remote/directory": OBJECTS,
     "remote/http": (),
     "remote/credentials": ("remote/http/",),
-    "remote/s3": OBJECTS + ("remote/http/", "remote/credentials/credentials.h"),
+    "remote/s3": OBJECTS
+    + (
+        "remote/http/",
+        "remote/credentials/credentials.h",
+        "remote/credentials/sigv4.h",
+        "remote/credentials/aws_host.h",
+    ),
     "remote/decorators": OBJECTS,
     "cache": (),
     # From ground to top. At the root only what all rooms are wired with.
@@ -49,7 +55,7 @@ WRAPPED = (
     (re.compile(r"lmdb\.h"), ("cache",)),
     (re.compile(r"curl/"), ("remote/http",)),
     (re.compile(r"pugixml"), ("remote/s3", "remote/credentials")),
-    (re.compile(r"openssl/"), ("base", "remote/s3")),
+    (re.compile(r"openssl/"), ("base", "remote/credentials", "remote/s3")),
     (re.compile(r"CLI/"), ("cli",)),
     (re.compile(r"toml\+\+/|toml\.hpp"), ("cli",)),
     (re.compile(r"google/protobuf/"), ("store/format",)),

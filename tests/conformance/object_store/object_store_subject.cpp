@@ -150,8 +150,8 @@ class OnFaultyS3 final : public ObjectStoreSubject {
 
 class OnRgw final : public ObjectStoreSubject {
  public:
-  explicit OnRgw(const S3Server& server)
-      : store_(open_s3_store(server, fmt::format("conformance/{:016x}", KernelRandom().next_u64()))) {}
+  explicit OnRgw(const S3Server& server, const std::string& parameters = "")
+      : store_(open_s3_store(server, fmt::format("conformance/{:016x}", KernelRandom().next_u64()), parameters)) {}
   ObjectStore& store() override { return *store_; }
 
  private:
@@ -169,6 +169,16 @@ Result<std::unique_ptr<ObjectStoreSubject>> make_on_rgw() {
   return std::make_unique<OnRgw>(*server);
 }
 
+// In a tenant's name space, encrypted, paid for by us.
+Result<std::unique_ptr<ObjectStoreSubject>> make_on_rgw_with_terms() {
+  auto server = find_s3_server();
+  if (!server) return fail(server.error());
+  server->bucket = server->tenant_bucket;
+  return std::make_unique<OnRgw>(
+      *server,
+      fmt::format("&sse=aws:kms&sse-kms-key-id={}&storage-class=STANDARD&requester-pays=true", server->kms_key));
+}
+
 }  // namespace
 
 std::vector<ObjectStoreKind> object_store_kinds() {
@@ -183,6 +193,7 @@ std::vector<ObjectStoreKind> object_store_kinds() {
           kind<OnS3>("s3"),
           kind<OnFaultyS3>("retrying_over_faulty_s3"),
           {"rgw", make_on_rgw},
+          {"rgw_with_tenant_and_terms", make_on_rgw_with_terms},
           kind<WholeStack>("retrying_limited_metered_detached_directory")};
 }
 

@@ -47,6 +47,12 @@ TEST(AwsProfiles, the_config_file_heads_profiles_with_the_word_profile) {
               ElementsAre(Pair("default", ElementsAre(Pair("a", "1"))), Pair("x", ElementsAre(Pair("a", "2")))));
 }
 
+TEST(AwsProfiles, sections_of_sso_sessions_are_found_by_their_word) {
+  EXPECT_THAT(parsed("[default]\na=1\n[profile x]\na=2\n[sso-session x]\na=3\n[sso-session default]\na=4\n",
+                     AwsFileKind::sso_sessions),
+              ElementsAre(Pair("default", ElementsAre(Pair("a", "4"))), Pair("x", ElementsAre(Pair("a", "3")))));
+}
+
 TEST(AwsProfiles, profile_default_hides_default_in_the_config_file) {
   const std::string_view text = "[profile default]\na=1\n[default]\na=2\nb=2\n";
   EXPECT_THAT(parsed(text, AwsFileKind::config), ElementsAre(Pair("default", ElementsAre(Pair("a", "1")))));

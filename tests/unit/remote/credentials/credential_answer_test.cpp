@@ -12,18 +12,25 @@ namespace cairn {
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(UtcTime, is_read_to_the_second) {
-  EXPECT_EQ(parse_utc_time("1970-01-01T00:00:00Z"), 0);
-  EXPECT_EQ(parse_utc_time("2026-01-01T00:00:01Z"), 1'767'225'601'000'000'000);
-  EXPECT_EQ(parse_utc_time("2024-02-29T23:59:59.987654Z"), 1'709'251'199'000'000'000);
+TEST(AnswerTime, is_read_to_the_second) {
+  EXPECT_EQ(parse_time("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(parse_time("2026-01-01T00:00:01Z"), 1'767'225'601'000'000'000);
+  EXPECT_EQ(parse_time("2024-02-29T23:59:59.987654Z"), 1'709'251'199'000'000'000);
 }
 
-TEST(UtcTime, anything_else_is_no_time) {
+TEST(AnswerTime, may_be_local_with_its_offset) {
+  EXPECT_EQ(parse_time("2026-01-01T01:30:00+01:30"), parse_time("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_time("2025-12-31T16:00:00.25-08:00"), parse_time("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_time("2026-01-01T00:00:00+00:00"), parse_time("2026-01-01T00:00:00UTC"));
+}
+
+TEST(AnswerTime, anything_else_is_no_time) {
   for (const char* text :
        {"", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z",
         "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "9999-01-01T00:00:00Z", "2026-01-01T00:00:00.Z",
-        "2026-01-01T00:00:00+01:00", "-026-01-01T00:00:00Z", "0000-00-00T"}) {
-    EXPECT_EQ(parse_utc_time(text), std::nullopt) << text;
+        "2026-01-01T00:00:00+0100", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00 UTC", "2026-01-01T00:00:00.5",
+        "-026-01-01T00:00:00Z", "0000-00-00T"}) {
+    EXPECT_EQ(parse_time(text), std::nullopt) << text;
   }
 }
 
@@ -68,7 +75,8 @@ TEST(MetadataAnswer, another_code_than_success_is_a_refusal) {
 
 TEST(StsAnswer, holds_keys_token_and_end) {
   const CredentialWorld world;
-  const auto found = decode_sts_credentials(as_bytes(world.sts_xml("a", std::chrono::hours(1))));
+  const auto found =
+      decode_sts_credentials(as_bytes(world.sts_xml("a", std::chrono::hours(1))), "AssumeRoleWithWebIdentity");
   ASSERT_TRUE(found) << found.error().to_string();
   const Nanos expires = world.clock.wall_now() + std::chrono::nanoseconds(std::chrono::hours(1)).count();
   EXPECT_EQ(*found, (Credentials{"a-id", "a-hush", "a-token-hush", expires}));
@@ -86,7 +94,7 @@ TEST(StsAnswer, garbage_is_corrupt_and_never_quoted) {
         std::string(
             "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>hush"
             "</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>")}) {
-    const auto found = decode_sts_credentials(as_bytes(text));
+    const auto found = decode_sts_credentials(as_bytes(text), "AssumeRoleWithWebIdentity");
     ASSERT_FALSE(found) << text.substr(0, 100);
     EXPECT_EQ(found.error().code(), Errc::corrupt) << text.substr(0, 100);
     EXPECT_THAT(found.error().message(), Not(HasSubstr("hush")));
@@ -106,18 +114,30 @@ TEST(StsAnswer, a_code_that_is_no_word_is_not_passed_on) {
   }
 }
 
+TEST(SsoAnswer, holds_keys_and_an_end_in_milliseconds) {
+  const std::string_view text =
+      R"({"roleCredentials": {"accessKeyId": "a", "secretAccessKey": "b", "sessionToken": "c", "expiration": 1001}})";
+  EXPECT_EQ(decode_sso_credentials(as_bytes(text)).value(), (Credentials{"a", "b", "c", 1'001'000'000}));
+}
+
 TEST(CredentialAnswers, with_any_bytes_changed_are_decoded_or_refused) {
   SeededRandom random(test_seed());
   const CredentialWorld world;
-  for (const std::string& whole : {world.json("a"), world.sts_xml("a")}) {
+  const std::string process = R"({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"})";
+  const std::string sso =
+      R"({"roleCredentials": {"accessKeyId": "a", "secretAccessKey": "b", "expiration": 1767225600000}})";
+  const std::string token = R"({"accessToken": "a", "expiresAt": "2026-01-01T00:00:00Z"})";
+  for (const std::string& whole : {world.json("a"), world.sts_xml("a"), process, sso, token}) {
     for (int i = 0; i < 2'000; ++i) {
       std::string text = whole;
       for (int changes = 0; changes < 3; ++changes) {
         text[random.next_u64() % text.size()] = static_cast<char>(random.next_u64());
       }
       const auto json = decode_metadata_credentials(as_bytes(text));
-      const auto xml = decode_sts_credentials(as_bytes(text));
+      const auto xml = decode_sts_credentials(as_bytes(text), "AssumeRoleWithWebIdentity");
       EXPECT_FALSE(json && xml);
+      EXPECT_FALSE(decode_process_credentials(text) && decode_sso_credentials(as_bytes(text)));
+      (void)decode_sso_token(text);
       decode_sts_error_code(as_bytes(text));
     }
   }

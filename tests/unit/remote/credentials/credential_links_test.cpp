@@ -273,11 +273,8 @@ TEST_F(ProfileLinkTest, half_a_web_identity_is_refused) {
 
 TEST_F(ProfileLinkTest, what_is_not_supported_is_named_with_a_way_out) {
   const std::map<std::string, std::string> settings = {
-      {"sso_session", "sso_session = corp"},
-      {"sso_start_url", "sso_start_url = https://corp"},
-      {"credential_process", "credential_process = /bin/x --key hush"},
-      {"source_profile", "role_arn = arn\nsource_profile = base"},
-      {"credential_source", "role_arn = arn\ncredential_source = Env"}};
+      {"login_session", "login_session = arn"},
+      {"mfa_serial", "role_arn = arn\nsource_profile = b\nmfa_serial = hush"}};
   for (const auto& [key, text] : settings) {
     world_.write(".aws/config", "[profile p]\n" + text + "\n");
     expect_failure(Errc::invalid_argument,

@@ -97,6 +97,17 @@ TEST_F(S3Store, a_stop_ends_a_request_at_once) {
             "cancelled:");
 }
 
+TEST_F(S3Store, the_path_of_the_endpoint_is_sent_as_it_stands) {
+  S3Client::Options options;
+  const std::string url = "s3://team:bucket/p?endpoint=" + server_.endpoint() + "/storage/v1.0/s3~x/";
+  options.location = parse_s3_url(url, [](const std::string&) { return std::nullopt; }).value();
+  options.transport = make_impatient_transport();
+  S3ObjectStore store(std::move(options), false, system_clock());
+  server_.add({.reply = HttpReply{.status = 200, .body = "v"}});
+  EXPECT_TRUE(store.get("key", {}, test_context()));
+  EXPECT_EQ(server_.requests().back().target, "/storage/v1.0/s3~x/team%3Abucket/p/key");
+}
+
 TEST_F(S3Store, a_refused_connection_says_so) {
   const std::string endpoint = [] { return HostileHttpServer().endpoint(); }();
   S3Client::Options options;

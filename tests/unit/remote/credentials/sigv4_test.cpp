@@ -1,6 +1,6 @@
 // The signature against the examples of AWS: "Signature Calculations for the Authorization Header: Transferring Payload
 // in a Single Chunk", Amazon S3 API Reference.
-#include "remote/s3/sigv4.h"
+#include "remote/credentials/sigv4.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "remote/s3/sigv4.h"
+#include "remote/credentials/sigv4.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
