@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 
+#include "base/wait.h"
 #include "tests/support/gate.h"
 #include "tests/support/test_environment.h"
 
@@ -168,7 +169,7 @@ TEST_F(Control, a_process_without_descriptors_does_not_spin) {
   const auto address = socket_address(path_);
   ASSERT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
   const std::clock_t began = std::clock();
-  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  ASSERT_TRUE(pause(std::chrono::milliseconds(400), test_context()));
   const auto cpu = std::chrono::milliseconds((std::clock() - began) * 1000 / CLOCKS_PER_SEC);
   taken.clear();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);

@@ -447,7 +447,8 @@ TEST_F(KeptDrafts, a_decision_of_whose_commit_nobody_heard_is_carried_out_once) 
   EXPECT_EQ(read(a, "f.old"), "other");
   const uint64_t number = a.files().unpublished().at(0).number;
   // The record is put, and neither that nor what is there now is heard.
-  a_objects.add({.operation = ObjectOperation::put_if_absent, .key_prefix = "dirs/", .effect = FaultEffect::fail_after});
+  a_objects.add(
+      {.operation = ObjectOperation::put_if_absent, .key_prefix = "dirs/", .effect = FaultEffect::fail_after});
   a_objects.add({.operation = ObjectOperation::get, .key_prefix = "dirs/", .nth = 2, .times = kEveryTime});
   EXPECT_FALSE(a.files().publish_kept(number, test_context()));
   EXPECT_EQ(read(b, "f"), "late");
