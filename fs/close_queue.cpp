@@ -58,11 +58,28 @@ void CloseQueue::settle(uint64_t order, Place place) {
   work_.notify_all();
 }
 
+void CloseQueue::hold() {
+  const MutexLock lock(mutex_);
+  held_ = true;
+}
+
+void CloseQueue::let_go() {
+  const MutexLock lock(mutex_);
+  held_ = false;
+  ++kicks_;
+  work_.notify_all();
+}
+
+void CloseQueue::continue_after(uint64_t order) {
+  const MutexLock lock(mutex_);
+  next_ = std::max(next_, order + 1);
+}
+
 void CloseQueue::enter_again(const Place& place) {
+  continue_after(place.order);
   {
     const MutexLock lock(mutex_);
     places_[place.order] = {.order = place.order, .directory = place.directory, .since = system_clock().steady_now()};
-    next_ = std::max(next_, place.order + 1);
   }
   ready(place.order, place.draft, place.size_bytes);
 }
@@ -100,7 +117,7 @@ Result<void> CloseQueue::wait_until_past(const RequestContext& context) {
   return fail(error_ ? *error_ : Error(Errc::unavailable, "what was closed before could not be committed"));
 }
 
-bool CloseQueue::is_ready_locked() const { return !places_.empty() && places_.begin()->second.ready; }
+bool CloseQueue::is_ready_locked() const { return !held_ && !places_.empty() && places_.begin()->second.ready; }
 
 SteadyTime CloseQueue::due_locked() const {
   const bool is_waited_for = hurrying_ > 0 || places_.size() >= kMany;

@@ -49,8 +49,12 @@ class CloseQueue {
   uint64_t enter(EntryId directory);
   void ready(uint64_t order, uint64_t draft, uint64_t size_bytes);
   void ready(uint64_t order, std::shared_ptr<Directory> changes);
-  // A close that an earlier process left, at the place that it had then.
+  // What earlier processes left: an order that is taken, and a close at the place that it had then. As long as the queue
+  // is held nothing is taken from it, so that all of them can be entered before the first goes.
+  void hold();
+  void continue_after(uint64_t order);
   void enter_again(const Place& place);
+  void let_go();
   void move(uint64_t order, EntryId directory);
   void leave(uint64_t order);
 
@@ -84,6 +88,7 @@ class CloseQueue {
   Condition progress_;  // for the others: a place is free, or an attempt has ended
   std::map<uint64_t, Place> places_ CAIRN_GUARDED_BY(mutex_);  // by order
   uint64_t next_ CAIRN_GUARDED_BY(mutex_) = 1;
+  bool held_ CAIRN_GUARDED_BY(mutex_) = false;
   uint64_t closes_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
   size_t hurrying_ CAIRN_GUARDED_BY(mutex_) = 0;  // who wait in wait_until_past

@@ -101,7 +101,7 @@ Result<void> StoreFileSystem::recover(const RequestContext& context) {
   auto drafts = take_kept_drafts(environment_.staging, environment_.format.chunk_size);
   if (!drafts) return fail(std::move(drafts).error());
   give_up_never_closed(*drafts, environment_);
-  for (KeptDraft& draft : *drafts) publisher_.adopt(std::move(draft), context);
+  publisher_.adopt(std::move(*drafts), context);
   // What a close has returned for is there again when the mount answers, if the store is quick.
   if (publisher_.queued().closes == 0) return {};
   const auto drained = publisher_.drain(context.no_longer_than(kMostOfAStart));

@@ -70,9 +70,9 @@ class Publisher {
   // The last descriptor goes: publish what nobody has tried to publish yet.
   void publish_at_release(const FileNodePtr& node, uint64_t session);
 
-  // A draft that an earlier process left. What waits is placed and shown now if the store answers, and tried at once,
-  // in the background.
-  void adopt(KeptDraft draft, const RequestContext& context);
+  // The drafts that earlier processes left, before anybody else uses this. What waits is placed and shown now if the
+  // store answers, and tried at once, in the background.
+  void adopt(std::vector<KeptDraft> drafts, const RequestContext& context);
   // One attempt at each draft that waits. The first failure.
   Result<void> publish_waiting(const RequestContext& context);
 
@@ -162,6 +162,7 @@ class Publisher {
   void make_anew(uint64_t number);
   void hide(const KeptFile& kept);
 
+  [[nodiscard]] std::optional<KeptFile> left_by_earlier(KeptDraft draft) const;
   void wait_again(KeptFile file, const RequestContext& context);
   Result<std::shared_ptr<Draft>> opened(uint64_t number, const RequestContext& context);
   Result<void> place(uint64_t number, const RequestContext& context);

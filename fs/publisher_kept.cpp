@@ -30,12 +30,28 @@ std::string_view to_string(KeptState state) {
   return "unknown";
 }
 
-void Publisher::adopt(KeptDraft draft, const RequestContext& context) {
+// In the order in which they were closed, whichever was opened first, and all of them before the first is published. An
+// order that one of them has is nobody else's, also if it is queued no longer.
+void Publisher::adopt(std::vector<KeptDraft> drafts, const RequestContext& context) {
+  std::vector<KeptFile> files;
+  for (KeptDraft& draft : drafts) {
+    if (auto file = left_by_earlier(std::move(draft))) files.push_back(std::move(*file));
+  }
+  std::ranges::stable_sort(files, {}, [](const KeptFile& file) { return file.identity.order; });
+  queue_.hold();
+  for (const KeptFile& file : files) queue_.continue_after(file.identity.order);
+  for (KeptFile& file : files) wait_again(std::move(file), context);
+  queue_.let_go();
+}
+
+// nullopt: nobody can tell what it is.
+std::optional<KeptFile> Publisher::left_by_earlier(KeptDraft draft) const {
   KeptFile file;
   file.number = draft.number;
   auto identity = KeptIdentity::from_json(draft.description.identity);
   if (!identity) {
-    return log::error("kept draft {} stays where it is: {}", draft.number, identity.error().to_string());
+    log::error("kept draft {} stays where it is: {}", draft.number, identity.error().to_string());
+    return std::nullopt;
   }
   file.identity = std::move(*identity);
   if (!file.identity.knows_base && draft.description.base) file.identity.base = stamp_of(*draft.description.base);
@@ -57,7 +73,7 @@ void Publisher::adopt(KeptDraft draft, const RequestContext& context) {
     file.is_late = true;
   }
   file.at_rest = std::make_shared<KeptDraft>(std::move(draft));
-  wait_again(std::move(file), context);
+  return file;
 }
 
 void Publisher::wait_again(KeptFile file, const RequestContext& context) {
@@ -146,12 +162,20 @@ void Publisher::list_again(const KeptFile& kept, Directory& directory) const {
   const KeptIdentity& identity = kept.identity;
   if (identity.was_listed || find_entry(directory, identity.name, identity.file.id).entry) return;
   const EntryPtr there = directory.find_any(identity.name);
-  if (there && (!there->deleted || there->id == identity.file.id)) return;  // the name has gone on, or has ended
+  const bool is_replaced = there && there->id == identity.replaces && !there->deleted &&
+                           there->attributes.uid == identity.file.attributes.uid;  // unlinked for it, as it was here
+  const bool is_free = !there || (there->deleted && there->id != identity.file.id);
+  if (!is_free && !is_replaced) return;  // the name has gone on, or has ended
   Entry file = identity.file;
   file.versions.clear();
   file.first_version = 1;
-  auto create = create_entry(identity.name, file, identity.session, false, sources_.environment.format.keep_versions);
-  if (auto entered = directory.commit_in_order(std::move(create), identity.order); !entered) {
+  const auto create = [remove = remove_entry(identity.name, identity.replaces, identity.published),
+                       put = create_entry(identity.name, file, identity.session, false,
+                                          sources_.environment.format.keep_versions)](DirectoryEdit& edit) {
+    if (auto removed = remove(edit); !removed) return removed;
+    return put(edit);
+  };
+  if (auto entered = directory.commit_in_order(create, identity.order); !entered) {
     log::warning("'{}' is not listed before it is published: {}", identity.path, entered.error().to_string());
   }
 }

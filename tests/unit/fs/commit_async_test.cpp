@@ -117,6 +117,55 @@ TEST_F(CommitAsync, a_new_file_that_waits_is_here_after_a_restart_and_can_be_sav
   EXPECT_THAT(a.files().unpublished(), IsEmpty());
 }
 
+TEST_F(CommitAsync, what_takes_an_unlinked_files_place_is_what_is_seen_after_a_restart) {
+  write("f", "first");
+  ASSERT_TRUE(sync());
+  cut_off();
+  EXPECT_TRUE(a.unlink("f"));
+  write("f", "second, newer");
+  a.kill_and_restart();
+  EXPECT_EQ(read(a, "f"), "second, newer");
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(read(b, "f"), "second, newer");
+  EXPECT_THAT(list(b, ".versions/f"), ElementsAre("1", "2"));
+  EXPECT_THAT(a.files().unpublished(), IsEmpty());
+}
+
+TEST_F(CommitAsync, an_order_of_an_earlier_process_is_nobody_elses) {
+  write("taken", "a file");
+  ASSERT_TRUE(b.mkdir("taken"));
+  EXPECT_EQ(errno_of(sync()), EIO);  // undecided: the name is a directory
+  a.kill_and_restart();
+  ASSERT_EQ(a.files().unpublished().size(), 1U);
+  const uint64_t undecided = a.files().unpublished().at(0).number;
+  cut_off();
+  for (const std::string name : {"1", "2", "3", "4"}) write(name, "precious");
+  EXPECT_TRUE(a.files().discard_kept(undecided));
+  EXPECT_EQ(a.files().stats().queue.closes, 4U);
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  for (const std::string name : {"1", "2", "3", "4"}) EXPECT_EQ(read(b, name), "precious");
+}
+
+// Its draft is the first by number, since it was opened first; and many closes do not wait for more to come.
+TEST_F(CommitAsync, a_marker_that_was_closed_last_is_published_last_after_a_kill) {
+  ASSERT_TRUE(a.mkdir("shards"));
+  cut_off();
+  const HandleId marker = open("DONE", O_CREAT | O_WRONLY);
+  ASSERT_TRUE(a.pwrite(marker, 0, "all saved"));
+  for (int i = 0; i < 1100; ++i) write(fmt::format("shards/{}", i), "shard");
+  EXPECT_TRUE(a.close(marker));
+  a_objects.heal();
+  a_objects.add(from_the_second_record_on());
+  a.kill_and_restart();
+  EXPECT_NE(read(b, "DONE"), "all saved") << "one record was committed, and it is not that of the last";
+  EXPECT_FALSE(list(b, "shards").empty());
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_EQ(read(b, "DONE"), "all saved");
+}
+
 TEST_F(CommitAsync, other_hosts_see_closes_and_changes_in_the_order_in_which_they_returned) {
   ASSERT_TRUE(a.mkdir("x"));
   ASSERT_TRUE(a.mkdir("y"));
