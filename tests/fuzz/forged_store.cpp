@@ -116,6 +116,14 @@ void StoreForger::forge_files() {
 
 uint64_t StoreForger::directory_id() { return tape_.one_in(16) ? tape_.number() : 1 + tape_.below(kDirectories); }
 
+// Large ones give way to every honest attempt. One that is smaller than all of those holds up a rename that meets it
+// until the caller's time is over, as the announcement of a host that is at it would: no fault, and no input to wait
+// for.
+uint64_t StoreForger::attempt() {
+  const uint64_t which = tape_.below(3);
+  return which == 0 ? 0 : kMost - which;
+}
+
 // A few records, most of them where they should be.
 void StoreForger::put_directory(uint64_t id) {
   const uint64_t first = tape_.one_in(3) ? tape_.number() : 1;
@@ -173,12 +181,12 @@ void StoreForger::fill_entry(format::Entry* entry, Within within) {
     format::Move* move = entry->mutable_move();
     move->set_directory(directory_id());
     move->set_name(name(tape_.below(kNames)));
-    move->set_attempt(tape_.below(3));
+    move->set_attempt(attempt());
     if (tape_.one_in(2)) fill_entry(move->mutable_replacement(), Within::move);
   }
   if (tape_.one_in(4)) {
     format::Leaving* leaving = entry->mutable_leaving();
-    leaving->set_attempt(tape_.below(3));
+    leaving->set_attempt(attempt());
     leaving->set_directory(leaving->attempt() == 0 ? 0 : directory_id());
     leaving->set_called_off(leaving->attempt() == 0 || tape_.one_in(3));
   }

@@ -69,6 +69,7 @@ class StoreForger {
   void fill_manifest(format::Manifest* manifest);
   void fill_attributes(format::Attributes* attributes);
   uint64_t directory_id();
+  uint64_t attempt();
 
   ObjectStore& objects_;
   Tape& tape_;
