@@ -212,7 +212,7 @@ void StoreForger::fill_attributes(format::Attributes* attributes) {
 }
 
 void StoreForger::fill_versions(format::Entry* entry) {
-  const size_t count = tape_.one_in(200) ? 70'000 : tape_.below(4);
+  const size_t count = tape_.one_in(200) ? 5'000 : tape_.below(4);
   for (size_t i = 0; i < count; ++i) {
     format::Version* version = entry->add_versions();
     if (i < 8) fill_content(version);

@@ -17,17 +17,20 @@ namespace cairn::fuzz {
 
 namespace {
 
-constexpr std::chrono::seconds kMostTime{5};
 constexpr int kMostPaths = 60;
 constexpr size_t kDeepest = 8;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kOverhead = 8;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;
 #elif defined(__has_feature)
-constexpr uint64_t kOverhead = __has_feature(address_sanitizer) ? 8 : 1;
+constexpr bool kIsSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 #else
-constexpr uint64_t kOverhead = 1;
+constexpr bool kIsSanitized = false;
 #endif
+
+// A sanitizer takes several times what it watches.
+constexpr std::chrono::seconds kMostTime{kIsSanitized ? 30 : 5};
+constexpr uint64_t kMostMemories = kIsSanitized ? 16 : 2;
 
 uint64_t peak_bytes() {
   rusage usage{};
@@ -46,7 +49,7 @@ template <class What>
 void within_bounds(const What& what) {
   static const bool quiet = (log::configure(log::Level::error), true);
   check(quiet, "nobody reads what is said of a forged store");
-  const uint64_t most_bytes = 2 * TestEnvironmentOptions{}.memory_bytes * kOverhead;
+  const uint64_t most_bytes = kMostMemories * TestEnvironmentOptions{}.memory_bytes;
   const uint64_t resident = resident_bytes();
   const uint64_t peak = peak_bytes();
   const auto begin = std::chrono::steady_clock::now();
