@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/log.h"
@@ -43,6 +44,15 @@ bool is_about_room(LmdbBlockTable::WriteOutcome outcome) {
 std::string clean_marker(const std::string& directory) { return directory + "/clean"; }
 std::string recency_path(const std::string& directory) { return directory + "/recency"; }
 
+std::string care_path(const std::string& directory) { return directory + "/care"; }
+
+uint32_t load_care(const std::string& path) {
+  const std::string text = read_whole_file(path).value_or("");
+  uint32_t care = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), care);
+  return error == std::errc() && end == text.data() + text.size() ? care : 0;
+}
+
 // Only an orderly end leaves the marker behind, and it holds until somebody opens the cache.
 void note_how_it_ended(const std::string& directory) {
   const bool was_clean = ::unlink(clean_marker(directory).c_str()) == 0;
@@ -78,9 +88,26 @@ LmdbBlockCache::LmdbBlockCache(Options options, std::string directory, Directory
 void LmdbBlockCache::start() {
   // The marker goes before the file is touched: from here on only an orderly end may claim to have been one.
   note_how_it_ended(directory_);
+  note_care();
   open_table();
   writer_ = Thread("cache", [this](const std::stop_token&) { run(); });
   pthread_setname_np(writer_.native_handle(), "cache-writer");
+}
+
+// No note means the least. So the old note goes before anything is put with less care, and the new one comes after
+// what was put with less is gone.
+void LmdbBlockCache::note_care() {
+  const std::string path = care_path(directory_);
+  const uint32_t before = load_care(path);
+  if (before == options_.care) return;
+  if (before < options_.care && ::access((directory_ + "/data.mdb").c_str(), F_OK) == 0) {
+    log::info("cache '{}' was filled by a mount that checked less; it starts empty", directory_);
+    LmdbBlockTable::remove_files(directory_);
+  }
+  ::unlink(path.c_str());
+  auto noted = sync_directory(directory_);
+  if (noted) noted = replace_file(path, std::to_string(options_.care));
+  if (!noted) log::warning("cache: {}: the next mount begins with an empty one", noted.error().message());
 }
 
 // The marker comes last, when the table is closed and all of it is with the kernel.

@@ -16,8 +16,8 @@
 namespace cairn {
 
 // Lives in `<path>/blocks/`: an LMDB file that never grows beyond the capacity, the order of use (`recency`), a lock,
-// and `clean` while nobody has it open and the last owner ended in order. Anything wrong with the file is answered by
-// starting an empty one: a cache is never the only copy.
+// the least `care` with which anything was put, and `clean` while nobody has it open and the last owner ended in order.
+// Anything wrong with the file is answered by starting an empty one: a cache is never the only copy.
 //
 // Chunks wait in a bounded queue, from which they are read as well, for one writer thread; it stores them in batches
 // and evicts the least recently used. What the disk refuses is dropped: the cache then makes do with the size its file
@@ -33,8 +33,10 @@ class LmdbBlockCache final : public BlockCache {
 
   struct Options {
     std::string path;
-    uint64_t capacity_bytes = 0;           // of the file on disk; at least kMinCapacityBytes
-    uint64_t queue_bytes = 64 << 20;       // of chunks waiting for the writer; what comes on top is dropped
+    uint64_t capacity_bytes = 0;      // of the file on disk; at least kMinCapacityBytes
+    uint64_t queue_bytes = 64 << 20;  // of chunks waiting for the writer; what comes on top is dropped
+    // How well the owner checks what he puts: more is better. If what is there was put with less, it is forgotten.
+    uint32_t care = 0;
     const Clock* clock = &system_clock();  // borrowed
   };
 
@@ -56,6 +58,7 @@ class LmdbBlockCache final : public BlockCache {
 
   LmdbBlockCache(Options options, std::string directory, DirectoryLock lock);
   void start();
+  void note_care();
 
   bool read_stored(const ChunkId& id, uint64_t chunk_bytes, uint64_t offset, MutableByteView out);
 

@@ -19,6 +19,7 @@ constexpr std::chrono::hours kTimeout{24 * 365};
 constexpr const char* kHelp =
     "Reads the store and checks every rule of docs/format.md: each version refers to chunks that are there and whole, "
     "each directory's records follow each other. Changes nothing, and may run beside mounts that write.\n\n"
+    "What it has not looked at it says: without --read-data, the bytes of chunks.\n\n"
     "Exit codes: 0 clean; 1 something is wrong, and listed; 2 bad usage; 3 the store could not be looked at.\n\n"
     "Examples:\n"
     "  cairnfs check dir:/srv/models\n"
@@ -46,6 +47,7 @@ nlohmann::json to_json(const CheckReport& report) {
           {"chunk_bytes", report.chunk_bytes},
           {"unreferenced_chunks", report.unreferenced_chunks},
           {"unreferenced_bytes", report.unreferenced_bytes},
+          {"not_looked_at", report.not_looked_at},
           {"findings", findings}};
 }
 
@@ -64,6 +66,7 @@ void print(const CheckReport& report, const std::string& store, std::ostream& ou
     out << fmt::format("{} ({}) of no version: what interrupted saves left, harmless\n",
                        human_count(report.unreferenced_chunks, "chunk"), human_bytes(report.unreferenced_bytes));
   }
+  for (const std::string& what : report.not_looked_at) out << "not looked at: " << what << "\n";
   out << store << (report.clean() ? ": clean\n" : ": " + human_count(report.findings.size(), "finding") + "\n");
 }
 

@@ -68,6 +68,13 @@ std::string reads_line(const Json& status) {
                      reads.count("chunks_prefetched"));
 }
 
+std::string verify_line(const Json& status) {
+  const Section verify(status, "verify");
+  if (verify.text("by").empty()) return "";
+  return fmt::format("  verify    {}; {}\n", verify.text("by") == "digest" ? "SHA-256" : "XXH3-128",
+                     verify.text("why"));
+}
+
 std::string writes_line(const Json& status) {
   const Section writes(status, "writes");
   if (writes.number("written_bytes") + writes.number("chunks_sent") == 0) return "  writes    none yet\n";
@@ -182,8 +189,9 @@ std::string status_text(const Json& said) {
                   status.value("detached", false) ? " (unmounted, but its files are still open somewhere)" : "");
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
   return head + daemon_line(status) + cache_line(status) + staging_line(status) + memory_line(status) +
-         reads_line(status) + writes_line(status) + commits_line(status) + queue_line(status) + files_line(status) +
-         publish_open_line(status) + request_lines(status) + endpoint_line(status) + trouble_lines(status);
+         reads_line(status) + verify_line(status) + writes_line(status) + commits_line(status) + queue_line(status) +
+         files_line(status) + publish_open_line(status) + request_lines(status) + endpoint_line(status) +
+         trouble_lines(status);
 }
 
 }  // namespace cairn

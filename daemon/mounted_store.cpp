@@ -23,13 +23,13 @@ namespace {
 constexpr uint64_t kChunkQuarters = 3;
 
 // A quarter of `memory` may wait for the cache's disk, which cold reads outrun.
-Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, const Settings& settings) {
+Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, const Settings& settings, uint32_t care) {
   struct statvfs disk {};
   if (::statvfs(directory.c_str(), &disk) != 0) return fail(error_from_errno(errno, directory));
   const uint64_t capacity = settings.cache_size.of_disk(disk.f_blocks * disk.f_frsize);
   if (capacity == 0) return std::make_unique<NoBlockCache>();
   return LmdbBlockCache::open(
-      {.path = directory, .capacity_bytes = capacity, .queue_bytes = settings.memory_bytes / 4});
+      {.path = directory, .capacity_bytes = capacity, .queue_bytes = settings.memory_bytes / 4, .care = care});
 }
 
 // Less could not hold the chunks that are on their way.
@@ -46,7 +46,7 @@ std::string host_name() {
   return name.data();
 }
 
-StoreOptions store_options(const Settings& settings) {
+StoreOptions store_options(const Settings& settings, const Verification& verification) {
   StoreOptions options;
   options.host = settings.host.empty() ? host_name() : settings.host;
   options.revalidate = settings.revalidate;
@@ -54,7 +54,7 @@ StoreOptions store_options(const Settings& settings) {
   options.operation_timeout = settings.timeout;
   options.prefetch_chunks = settings.prefetch_chunks;
   options.compression_level = static_cast<int>(settings.compression_level);
-  options.verify_digest = settings.verify == "digest";
+  options.verify_digest = verification.digest;
   options.read_only = settings.read_only;
   options.commit_async = settings.commit == "async";
   return options;
@@ -70,7 +70,8 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   const Settings& settings = options.settings;
   std::unique_ptr<MountedStore> store(new MountedStore());
   store->remote_ = std::move(options.remote);
-  auto cache = open_cache(options.cache_dir, settings);
+  store->verification_ = choose_verification(settings.verify, store->remote_->objects().way());
+  auto cache = open_cache(options.cache_dir, settings, store->verification_.care);
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
   auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
@@ -97,7 +98,7 @@ Result<void> MountedStore::start(StoreFormat format, const Settings& settings) {
                                           system_clock(),
                                           kernel_random(),
                                           std::move(format),
-                                          store_options(settings),
+                                          store_options(settings, verification_),
                                           {}});
   reader_ = std::make_unique<ChunkReader>(*environment_);
   writer_ = std::make_unique<ChunkWriter>(*environment_, settings.io_threads);

@@ -9,6 +9,7 @@
 #include "cache/block_cache.h"
 #include "cache/staging_area.h"
 #include "daemon/settings.h"
+#include "daemon/verification.h"
 #include "fs/store_file_system.h"
 #include "remote/remote_stack.h"
 #include "store/chunks/chunk_reader.h"
@@ -38,6 +39,7 @@ class MountedStore {
   [[nodiscard]] ChunkReader& chunk_reader() { return *reader_; }
   [[nodiscard]] StoreEnvironment& environment() { return *environment_; }
   [[nodiscard]] const RemoteStack& remote() const { return *remote_; }
+  [[nodiscard]] const Verification& verification() const { return verification_; }
 
  private:
   MountedStore() = default;
@@ -46,6 +48,7 @@ class MountedStore {
 
   // In the order in which they are made; each uses only members above it.
   std::unique_ptr<RemoteStack> remote_;
+  Verification verification_;
   std::unique_ptr<BlockCache> cache_;
   std::unique_ptr<StagingArea> staging_;
   std::unique_ptr<MemoryBudget> memory_;

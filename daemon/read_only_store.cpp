@@ -1,6 +1,7 @@
 #include "daemon/read_only_store.h"
 
 #include "base/random.h"
+#include "daemon/verification.h"
 #include "remote/open.h"
 
 namespace cairn {
@@ -10,9 +11,10 @@ namespace {
 constexpr uint64_t kLookingMemory = 64U << 20;
 constexpr std::chrono::seconds kOpenTimeout{30};
 
-StoreOptions looking_options() {
+StoreOptions looking_options(const ObjectWay& way) {
   StoreOptions options;
   options.read_only = true;
+  options.verify_digest = choose_verification("auto", way).digest;
   return options;
 }
 
@@ -31,7 +33,16 @@ ReadOnlyStore::ReadOnlyStore(std::unique_ptr<ObjectStore> bare, StoreFormat form
       memory_(kLookingMemory),
       compute_("compute", 1),
       io_("io", 2),
-      environment_{remote_.objects(), cache_,          staging_,          memory_,           io_, compute_,
-                   system_clock(),    kernel_random(), std::move(format), looking_options(), {}} {}
+      environment_{remote_.objects(),
+                   cache_,
+                   staging_,
+                   memory_,
+                   io_,
+                   compute_,
+                   system_clock(),
+                   kernel_random(),
+                   std::move(format),
+                   looking_options(remote_.objects().way()),
+                   {}} {}
 
 }  // namespace cairn

@@ -50,8 +50,11 @@ constexpr std::array kTable = {
             "How long mount waits for the new mount to answer."},
     Setting{"shutdown-timeout", &Settings::shutdown_timeout, "30s", "0", "1h",
             "How long the daemon may go on publishing when it is told to end; the rest is kept for the next mount."},
-    Setting{"verify", &Settings::verify, "checksum", "", "checksum|digest",
-            "How fetched chunks are checked: XXH3-128, or SHA-256 as well."},
+    Setting{
+        "verify", &Settings::verify, "auto", "", "auto|checksum|digest",
+        "How fetched chunks are checked: by XXH3-128, which finds accidents, or by SHA-256 as well, which finds what "
+        "somebody has made; auto: by SHA-256 where the way to the store is not authenticated (http:// from another "
+        "machine)."},
     Setting{"compression.level", &Settings::compression_level, "1", "1", "19",
             "zstd's level for chunks that compress."},
     Setting{"host", &Settings::host, "", "", "",

@@ -122,6 +122,7 @@ Json status_json(MountedStore& store, const std::string& cache_dir) {
            {{"used_bytes", environment.memory.used_bytes()},
             {"limit_bytes", environment.memory.limit_bytes()},
             {"peak_bytes", environment.memory.peak_bytes()}}},
+          {"verify", {{"by", store.verification().digest ? "digest" : "checksum"}, {"why", store.verification().why}}},
           {"reads", reads_json(environment.counters, files)},
           {"writes", writes_json(environment.counters, files)},
           {"files", files_json(files)},

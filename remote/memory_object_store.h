@@ -23,6 +23,7 @@ class MemoryObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return "mem:" + name_; }
+  [[nodiscard]] ObjectWay way() const override { return {true, "this process's memory"}; }
 
  private:
   struct Object {

@@ -31,6 +31,12 @@ struct ObjectInfo {
   std::optional<Nanos> created{};
 };
 
+// How bytes come here from where they are kept: the one place that says how far they may be believed.
+struct ObjectWay {
+  bool is_authenticated = true;  // nobody on it can change bytes unnoticed; nothing is said of who keeps them
+  std::string what;              // "TLS": for status
+};
+
 struct ListPage {
   std::vector<ObjectInfo> objects;  // in bytewise order of key
   bool more = false;                // call again with start_after = objects.back().key
@@ -71,6 +77,9 @@ class ObjectStore {
 
   // "dir:/srv/models": for messages and status; never holds a secret.
   [[nodiscard]] virtual std::string describe() const = 0;
+
+  // The least trustworthy way that any of its answers may have come by.
+  [[nodiscard]] virtual ObjectWay way() const = 0;
 };
 
 }  // namespace cairn

@@ -16,6 +16,7 @@
 #include "remote/object_store.h"
 #include "store/damaged_objects.h"
 #include "store/format/store_format.h"
+#include "store/known_objects.h"
 
 namespace cairn {
 
@@ -49,7 +50,7 @@ struct StoreCounters {
 };
 
 // References are borrowed and outlive every object made with this environment.
-// Thread-safety: const but for the counters, which are atomic, and what is damaged, which has a lock.
+// Thread-safety: const but for the counters, which are atomic, and what is damaged and known, which have locks.
 struct StoreEnvironment {
   ObjectStore& objects;
   BlockCache& cache;
@@ -63,6 +64,10 @@ struct StoreEnvironment {
   StoreOptions options;
   StoreCounters counters;
   DamagedObjects damaged{};
+  KnownObjects known{};
+  // What decoders of chunks allocate besides the chunk's own bytes. Decoding is short, and few cores do it at once. It
+  // may be waited for with a chunk's memory in hand, since whoever has it needs nothing more.
+  MemoryBudget decoding{memory.limit_bytes() / 8};
 
   [[nodiscard]] RequestContext background(Cause cause) const {
     return RequestContext::within(options.operation_timeout, cause);

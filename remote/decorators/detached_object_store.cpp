@@ -114,6 +114,7 @@ class DetachedObjectStore::Crew {
 
 DetachedObjectStore::DetachedObjectStore(std::unique_ptr<ObjectStore> inner, const Options& options)
     : description_(inner->describe()),
+      way_(inner->way()),
       end_grace_(options.end_grace),
       crew_(Crew::start(std::move(inner), options.threads)) {}
 

@@ -38,11 +38,13 @@ class DetachedObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return description_; }
+  [[nodiscard]] ObjectWay way() const override { return way_; }
 
  private:
   class Crew;
 
   const std::string description_;
+  const ObjectWay way_;
   const std::chrono::nanoseconds end_grace_;
   const std::shared_ptr<Crew> crew_;  // shared with its threads
 };

@@ -57,6 +57,7 @@ class HedgedObjectStore final : public ObjectStore {
     return inner_.remove(keys, context);
   }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   class Race;

@@ -44,6 +44,7 @@ class LimitedObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   // A position in the queue; the smallest is next.

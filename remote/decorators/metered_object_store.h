@@ -48,6 +48,7 @@ class MeteredObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   struct Counters {

@@ -49,6 +49,7 @@ class RetryingObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   // Calls `attempt(number)`, 1 first, until it gives anything but unavailable or patience ends.

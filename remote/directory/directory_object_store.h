@@ -44,6 +44,8 @@ class DirectoryObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return "dir:" + options_.path; }
+  // A network file system's own protection is the kernel's, and not known here.
+  [[nodiscard]] ObjectWay way() const override { return {true, "this machine's kernel"}; }
 
  private:
   DirectoryObjectStore(Options options, Folder root, const Sharing& sharing)

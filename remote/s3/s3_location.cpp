@@ -132,16 +132,9 @@ Result<void> take_style(const S3Parameters& parameters, const S3Bucket& bucket, 
   return {};
 }
 
-// Of an endpoint on this machine: "localhost", "127.0.0.1:9000", "[::1]:80".
-bool is_loopback(std::string_view host) {
-  const std::string_view name = name_of(host);
-  return name == "localhost" || name == "[::1]" || (is_address(name) && name.starts_with("127."));
-}
-
 // A signature hides the key, but neither the bytes nor a session's token.
 Result<void> check_secrecy(const S3Location& location) {
-  const bool is_exposed = location.scheme == "http" && !location.anonymous && !is_loopback(location.host);
-  if (!is_exposed || location.insecure) return {};
+  if (!location.is_exposed() || location.anonymous || location.insecure) return {};
   return fail(Errc::invalid_argument,
               "endpoint: over http:// everybody on the way reads and changes what is sent: https://, or insecure=true");
 }
@@ -199,6 +192,12 @@ Result<void> take_parameters(std::string_view query, const S3Bucket& bucket, con
 }
 
 }  // namespace
+
+// "localhost", "127.0.0.1:9000", "[::1]:80".
+bool S3Location::is_local() const {
+  const std::string_view name = name_of(host);
+  return name == "localhost" || name == "[::1]" || (is_address(name) && name.starts_with("127."));
+}
 
 std::string S3Location::path_of(const std::string& key) const {
   return fmt::format("{}{}{}/{}", base_path, path_style ? "/" : "", path_style ? bucket : "", key);

@@ -30,6 +30,10 @@ struct S3Location {
   [[nodiscard]] std::string path_of(const std::string& key) const;
   [[nodiscard]] std::string host_at(const std::string& endpoint_host) const;
 
+  // Whether the endpoint is this machine.
+  [[nodiscard]] bool is_local() const;
+  // Whether everybody on the way to the endpoint can read and change what is sent.
+  [[nodiscard]] bool is_exposed() const { return scheme == "http" && !is_local(); }
   // The URL that parses to this, with everything in it that is not the bare default. No part is secret.
   [[nodiscard]] std::string url() const;
 };

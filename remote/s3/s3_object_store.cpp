@@ -42,6 +42,12 @@ Result<Buffer> in_range(HttpAnswer answer, const ByteRange& range, std::string_v
 
 }  // namespace
 
+ObjectWay S3ObjectStore::way() const {
+  const S3Location& location = client_.location();
+  if (location.is_exposed()) return {false, "http:// from another machine"};
+  return {true, location.scheme == "https" ? "TLS" : "this machine alone"};
+}
+
 Result<void> S3ObjectStore::check_writable() const {
   if (read_only_) return fail(Errc::read_only, "opened for reading only");
   return {};

@@ -32,6 +32,7 @@ class S3ObjectStore final : public ObjectStore {
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   // A URL that opens this store.
   [[nodiscard]] std::string describe() const override { return client_.location().url(); }
+  [[nodiscard]] ObjectWay way() const override;
 
  private:
   Result<void> check_writable() const;

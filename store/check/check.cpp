@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/units.h"
 #include "store/check/check_tree.h"
 #include "store/format/keys.h"
 #include "store/format/store_format.h"
@@ -20,6 +21,21 @@ bool has_finding(const CheckReport& report, const CheckFinding& wanted) {
   });
 }
 
+// A clean report is believed to be about everything, unless it says what it is not about.
+std::vector<std::string> not_looked_at(const CheckReport& report, const CheckOptions& options, bool tree_complete) {
+  std::vector<std::string> what;
+  if (!options.read_data && report.chunks > 0) {
+    what.push_back(fmt::format("the bytes of {} ({}): only that each is there, in an object of a possible size",
+                               human_count(report.chunks, "chunk"), human_bytes(report.chunk_bytes)));
+  }
+  if (report.unreferenced_chunks > 0) {
+    what.push_back(fmt::format("the bytes of {} of no version", human_count(report.unreferenced_chunks, "chunk")));
+  }
+  if (!tree_complete) what.emplace_back("what lies below directories that cannot be read, and whether others are lost");
+  what.emplace_back("records older than each directory's last snapshot, chunk lists of no version, foreign objects");
+  return what;
+}
+
 // Chunks come last: they are durable before the record that leads to them, so none that the walk has met can be
 // missing from a listing that starts later.
 Result<CheckReport> check_once(ObjectStore& objects, const CheckOptions& options, const RequestContext& context) {
@@ -33,7 +49,9 @@ Result<CheckReport> check_once(ObjectStore& objects, const CheckOptions& options
   if (!ledger.stopped()) tree.find_duplicates();
   if (!ledger.stopped()) tree.find_orphans();
   if (!ledger.stopped()) chunks.run(options.read_data);
-  return ledger.finish();
+  auto report = ledger.finish();
+  if (report) report->not_looked_at = not_looked_at(*report, options, tree.is_complete());
+  return report;
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ void ChunkCheck::confirm_missing(const Use& use) {
 }
 
 Result<uint64_t> ChunkCheck::read_and_check(const Use& use) {
-  auto object = objects_.get(keys::chunk(use.id), {}, context_);
+  auto object = objects_.get(keys::chunk(use.id), {.most_bytes = kChunkHeaderBytes + use.size}, context_);
   if (!object) return fail(object.error());
   const uint64_t object_bytes = object->size();
   const auto plain = decode_chunk(std::move(*object), use.size);

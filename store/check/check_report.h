@@ -22,7 +22,8 @@ struct CheckReport {
   uint64_t unreferenced_chunks = 0;
   uint64_t unreferenced_bytes = 0;
   uint64_t unreferenced_directories = 0;
-  std::vector<CheckFinding> findings;  // empty: clean
+  std::vector<CheckFinding> findings;      // empty: clean
+  std::vector<std::string> not_looked_at;  // what a clean report says nothing of, each with its number
 
   [[nodiscard]] bool clean() const { return findings.empty(); }
 };

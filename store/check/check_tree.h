@@ -29,6 +29,8 @@ class TreeCheck {
   void find_orphans();
   // Ids that stand in two places: findings, unless a move that is under way explains them.
   void find_duplicates();
+  // Whether every directory that was reached could be read.
+  [[nodiscard]] bool is_complete() const { return complete_; }
 
  private:
   // How a walk reached a directory.

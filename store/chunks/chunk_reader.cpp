@@ -35,9 +35,6 @@ Result<SharedBuffer> of_right_size(const ChunkRef& chunk, Result<SharedBuffer> b
 // rest for the chunks that they are in the middle of.
 constexpr uint64_t kPrefetchShare = 4;
 
-// The share of the memory budget that decoding may take on top of it: decoding is short, and few cores do it at once.
-constexpr uint64_t kDecodingShare = 8;
-
 // A reader who has not come for a prefetched chunk by then has most likely gone elsewhere.
 constexpr std::chrono::nanoseconds kReaderPatience = std::chrono::seconds(10);
 
@@ -65,9 +62,7 @@ struct ChunkReader::Flight {
 };
 
 ChunkReader::ChunkReader(StoreEnvironment& environment)
-    : environment_(environment),
-      kept_(environment.memory.limit_bytes() / 2),
-      decoding_(environment.memory.limit_bytes() / kDecodingShare) {
+    : environment_(environment), kept_(environment.memory.limit_bytes() / 2) {
   environment_.memory.set_reclaimer([this](uint64_t wanted_bytes) { reclaim(wanted_bytes); });
 }
 
@@ -324,11 +319,11 @@ Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestConte
   counters.fetched_bytes += object->size();
   if (context.cause == Cause::prefetch) ++counters.chunks_prefetched;
 
-  // Waited for with the chunk's memory in hand. It ends: a thread that holds decoding memory needs nothing more.
-  const auto room = decoding_.acquire(decoding_bytes(object->view(), chunk.size), context);
+  const auto room = environment_.decoding.acquire(decoding_bytes(object->view(), chunk.size), context);
   if (!room) return fail(room.error());
   auto plain = decode_chunk(std::move(*object), chunk.size);
   auto verified = plain ? verify(chunk, plain->view()) : Result<void>(fail(plain.error()));
+  if (verified) environment_.known.prove(chunk.id, chunk.checksum);
   if (verified) return plain;
   if (verified.error().code() == Errc::corrupt) ++counters.corrupt_objects;
   return fail(std::move(verified).error());

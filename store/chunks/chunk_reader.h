@@ -16,8 +16,6 @@ namespace cairn {
 // taken by the reader that launches it, before it starts and while that reader holds no other, so that pool threads
 // never wait for memory and no thread waits for memory with memory in hand.
 //
-// Objects that are not raw are decoded within another budget, an eighth of the first.
-//
 // Thread-safety: all methods may be called from any thread; no lock is held while waiting or fetching. One ChunkReader
 //   per environment: it is the budget's reclaimer.
 // Ownership: buffers are shared and count against the MemoryBudget until the last holder lets go; recently used ones
@@ -87,7 +85,6 @@ class ChunkReader {
   mutable Mutex mutex_;
   std::unordered_map<ChunkId, FlightPtr, DigestHash> flights_ CAIRN_GUARDED_BY(mutex_);  // that may be joined
   ResidentChunks kept_ CAIRN_GUARDED_BY(mutex_);
-  MemoryBudget decoding_;                                    // what decoders allocate besides the chunk's own bytes
   uint64_t prefetching_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  // leased to prefetches in flight
   size_t tasks_ CAIRN_GUARDED_BY(mutex_) = 0;                // in the io pool
   bool ending_ CAIRN_GUARDED_BY(mutex_) = false;

@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "base/contained.h"
-#include "store/chunks/put_or_replace.h"
 #include "store/format/keys.h"
 
 namespace cairn {
 
-// One chunk on its way: identify (compute), encode (compute), send (a sender), deliver.
+// One chunk on its way: identify (compute), look (a sender; only what is listed), encode (compute), send (a sender),
+// deliver.
 struct ChunkWriter::Parcel {
   uint64_t offset = 0;
   SharedBuffer plain;
@@ -42,7 +42,8 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
   const ByteView plain = parcel->plain->view();
   parcel->ref = {parcel->offset, static_cast<uint32_t>(plain.size()), sha256(plain), xxh3_128(plain)};
   const ChunkId& id = parcel->ref.id;
-  if (known_.contains(id) && !environment_.damaged.contains(id)) return deliver_shared(parcel);
+  const bool is_damaged = environment_.damaged.contains(id);
+  if (environment_.known.is_proven(id, parcel->ref.checksum) && !is_damaged) return deliver_shared(parcel);
   {
     const MutexLock lock(mutex_);
     const auto [place, leads] = sending_.try_emplace(id);
@@ -51,7 +52,32 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
       return;
     }
   }
-  encode(parcel);
+  if (!environment_.known.is_listed(id) || is_damaged) return encode(parcel);
+  sends_.submit([this, parcel] { look(parcel); });
+}
+
+NamedObject ChunkWriter::object_of(const ParcelPtr& parcel) const {
+  const auto is_whole = [this, parcel](Buffer object) -> Result<bool> {
+    const ChunkRef& ref = parcel->ref;
+    const auto room = environment_.decoding.acquire(decoding_bytes(object.view(), ref.size), parcel->context);
+    if (!room) return fail(room.error());
+    const auto plain = decode_chunk(std::move(object), ref.size);
+    if (!plain && plain.error().code() != Errc::corrupt) return fail(plain.error());
+    return plain && sha256(plain->view()) == ref.id;
+  };
+  const ChunkRef& ref = parcel->ref;
+  return {ref.id, ref.checksum, keys::chunk(ref.id), uint64_t{ref.size} + kChunkHeaderBytes, is_whole};
+}
+
+// Fetching what should be there is no more than sending it in vain, and then fetching it, would be.
+void ChunkWriter::look(const ParcelPtr& parcel) {
+  const auto found = contained([&]() -> Result<Found> {
+    if (auto wanted = parcel->context.check(); !wanted) return fail(wanted.error());
+    return look_at(environment_, object_of(parcel), parcel->context);
+  });
+  if (!found) return failed(parcel, found.error());
+  if (*found == Found::whole) return sent(parcel, Put::was_there);
+  environment_.compute.submit([this, parcel] { encode(parcel); });
 }
 
 void ChunkWriter::encode(const ParcelPtr& parcel) {
@@ -61,30 +87,22 @@ void ChunkWriter::encode(const ParcelPtr& parcel) {
     return {};
   });
   if (!encoded) return failed(parcel, encoded.error());
+  parcel->plain = nullptr;  // its memory is for what may be found in the object's place
   sends_.submit([this, parcel] { send(parcel); });
 }
 
+// Its time begins here, and not while it was queued: a long queue is no sign of a store that does not answer.
 void ChunkWriter::send(const ParcelPtr& parcel) {
-  // From here on, and not while it was queued: a long queue is no sign of a store that does not answer.
-  const auto context = parcel->context.no_longer_than(environment_.options.operation_timeout);
-  const ChunkRef& ref = parcel->ref;
-  const auto is_whole = [&ref](Buffer object) {
-    const auto plain = decode_chunk(std::move(object), ref.size);
-    return plain && sha256(plain->view()) == ref.id;
-  };
-  sent(parcel, contained([&]() -> Result<void> {
-         if (auto wanted = context.check(); !wanted) return wanted;
-         return put_or_replace(environment_, ref.id, keys::chunk(ref.id), parcel->object.view(), is_whole, context);
+  sent(parcel, contained([&]() -> Result<Put> {
+         if (auto wanted = parcel->context.check(); !wanted) return fail(wanted.error());
+         return put_whole(environment_, object_of(parcel), parcel->object.view(), parcel->context);
        }));
 }
 
-void ChunkWriter::sent(const ParcelPtr& parcel, const Result<void>& put) {
-  const bool was_there = !put && put.error().code() == Errc::already_exists;
-  if (!put && !was_there) return failed(parcel, put.error());
-  const ChunkId& id = parcel->ref.id;
-  known_.add(id);
-  const std::vector<ParcelPtr> followers = take_followers(id);
-  if (was_there) {
+void ChunkWriter::sent(const ParcelPtr& parcel, const Result<Put>& put) {
+  if (!put) return failed(parcel, put.error());
+  const std::vector<ParcelPtr> followers = take_followers(parcel->ref.id);
+  if (*put == Put::was_there) {
     deliver_shared(parcel);
   } else {
     ++environment_.counters.chunks_sent;

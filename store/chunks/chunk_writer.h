@@ -9,7 +9,7 @@
 #include "base/executor.h"
 #include "base/turn.h"
 #include "base/wait.h"
-#include "store/chunks/known_chunks.h"
+#include "store/chunks/put_whole.h"
 #include "store/codec/chunk_codec.h"
 #include "store/environment.h"
 #include "store/format/manifest.h"
@@ -25,7 +25,8 @@ struct StoredChunk {
 
 // Thread-safety: all methods may be called from any thread.
 // Durability: `done` reports success only when the chunk is durable in the store.
-// "Already in the store" is answered from the ids seen in manifests since the start (remember), then by put_if_absent.
+// "Already in the store" is believed of what this process has put or fetched. What a manifest lists (remember) is
+// looked at before anything is sent, what put_if_absent finds after it; what is damaged there is replaced: put_whole.h.
 class ChunkWriter {
  public:
   // `senders`: puts under way at once. They have threads of their own, so that no number of readers keeps a save from
@@ -36,9 +37,10 @@ class ChunkWriter {
   ChunkWriter(const ChunkWriter&) = delete;
   ChunkWriter& operator=(const ChunkWriter&) = delete;
 
-  // The memory that storing a chunk of this size takes: the bytes and their encoded form.
+  // The memory that storing a chunk of this size takes: the bytes and their encoded form, or that and what is found in
+  // its place.
   [[nodiscard]] static uint64_t lease_bytes(uint32_t chunk_bytes) {
-    return 2 * uint64_t{chunk_bytes} + kChunkHeaderBytes;
+    return 2 * (uint64_t{chunk_bytes} + kChunkHeaderBytes);
   }
 
   // Digests, looks up, encodes and sends `plain` on the pools. What is sent has StoreOptions::operation_timeout from
@@ -48,9 +50,8 @@ class ChunkWriter {
   using Done = std::function<void(Result<StoredChunk>)>;
   void store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context, Done done);
 
-  // These chunks are durable in the store: a manifest in a record says so.
-  void remember(const Manifest& manifest) { known_.add(manifest); }
-  [[nodiscard]] bool is_known(const ChunkId& id) const { return known_.contains(id); }
+  // These chunks should be in the store: a manifest in a record says so.
+  void remember(const Manifest& manifest) { environment_.known.list(manifest); }
 
   // The turn of a thread that must wait for more memory while it holds some: for a base chunk, with a lease for store()
   // in hand.
@@ -61,9 +62,11 @@ class ChunkWriter {
   using ParcelPtr = std::shared_ptr<Parcel>;
 
   void identify(const ParcelPtr& parcel);
+  void look(const ParcelPtr& parcel);
   void encode(const ParcelPtr& parcel);
   void send(const ParcelPtr& parcel);
-  void sent(const ParcelPtr& parcel, const Result<void>& put);
+  void sent(const ParcelPtr& parcel, const Result<Put>& put);
+  [[nodiscard]] NamedObject object_of(const ParcelPtr& parcel) const;
   void failed(const ParcelPtr& parcel, const Error& why);
   std::vector<ParcelPtr> take_followers(const ChunkId& id);
   ParcelPtr next_leader(const ChunkId& id);
@@ -72,7 +75,6 @@ class ChunkWriter {
 
   StoreEnvironment& environment_;
   Executor sends_;
-  KnownChunks known_;
   Turn gathering_;
   Mutex mutex_;
   std::unordered_map<ChunkId, std::vector<ParcelPtr>, DigestHash> sending_

@@ -2,7 +2,8 @@
 
 #include <array>
 
-#include "store/chunks/put_or_replace.h"
+#include "store/chunks/put_whole.h"
+#include "store/format/envelope.h"
 #include "store/format/keys.h"
 #include "store/format/manifest_codec.h"
 
@@ -55,6 +56,7 @@ Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& 
     environment.damaged.add(id);
     return fail(manifest.error().in("manifest " + id.short_hex()));
   }
+  environment.known.prove(id);
   cache_object(environment, id, object->view());
   return std::make_shared<const Manifest>(std::move(*manifest));
 }
@@ -62,15 +64,18 @@ Result<ManifestPtr> fetch_manifest(StoreEnvironment& environment, const Digest& 
 Result<Digest> put_manifest(StoreEnvironment& environment, const Manifest& manifest, const RequestContext& context) {
   const auto encoded = encode_manifest(manifest, environment.format.chunk_size);
   if (!encoded) return fail(encoded.error().in("manifest"));
-  const uint32_t chunk_size = environment.format.chunk_size;
-  const auto is_whole = [&](const Buffer& object) {
-    return decode_manifest(object.view(), encoded->id, chunk_size).has_value();
+  const uint64_t message_bytes = claimed_message_bytes(encoded->object.view());
+  const auto is_whole = [&](const Buffer& object) -> Result<bool> {
+    const auto message = unwrap_envelope(kManifestMagic, object.view(), message_bytes);
+    if (!message && message.error().code() == Errc::unsupported) return fail(message.error());
+    return message && sha256(message->view()) == encoded->id;
   };
-  auto put =
-      put_or_replace(environment, encoded->id, keys::manifest(encoded->id), encoded->object.view(), is_whole, context);
-  if (!put && put.error().code() != Errc::already_exists) {
-    return fail(put.error().in("manifest " + encoded->id.short_hex()));
-  }
+  const NamedObject named{.id = encoded->id,
+                          .key = keys::manifest(encoded->id),
+                          .most_bytes = message_bytes + kEnvelopeBytes,
+                          .is_whole = is_whole};
+  const auto put = put_whole(environment, named, encoded->object.view(), context);
+  if (!put) return fail(put.error().in("manifest " + encoded->id.short_hex()));
   cache_object(environment, encoded->id, encoded->object.view());
   return encoded->id;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <optional>
 
 #include "base/check.h"
@@ -182,6 +183,10 @@ Result<Buffer> RecordLog::encode(const Record& record, const LoggedState& base) 
 // snapshot, a new one costs less than they cost everybody who loads the directory.
 Result<EncodedRecord> RecordLog::encode_next(const LoggedState& base, const DirectoryEdit& edit,
                                              const Expired& expired) const {
+  // Nobody commits so often: somebody has forged it. The next number would sort behind all others, and never be read.
+  if (base.number == std::numeric_limits<RecordNumber>::max()) {
+    return fail(Errc::corrupt, "directory {:016x}: no record can follow number {}", directory_, base.number);
+  }
   Record record = next_delta(base, edit);
   if (base.snapshot != 0 && record.number - base.snapshot < kRecordsPerSnapshot) {
     auto delta = encode(record, base);

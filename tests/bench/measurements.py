@@ -4,7 +4,7 @@ import os
 import shutil
 
 import file_work
-from process import seconds
+from process import effort_of_daemon, seconds
 from report import Row
 from subject import Subject
 
@@ -101,6 +101,53 @@ def rewrite_with_changes(subject: Subject, runs: int) -> list:
     ]
 
 
+def save_what_is_there(subject: Subject, runs: int) -> list:
+    """The bytes of `large` under new names, in a process that has neither put nor fetched them: each chunk is looked at.
+    Then once more, which is the base: it has looked."""
+    content = (subject.local / "large").read_bytes()
+    first, again, puts, gets, gets_again = [], [], [], [], []
+    for run in range(runs):
+        names = [subject.mounted / f"there-{run}", subject.mounted / f"there-too-{run}"]
+        subject.remount_cold()
+        first.append(seconds(lambda: file_work.write_durably(names[0], content, sync=False)))
+        requests = subject.status()["requests"]
+        puts.append(_count(requests, "put_if_absent"))
+        gets.append(_count(requests, "get"))
+        again.append(seconds(lambda: file_work.write_durably(names[1], content, sync=False)))
+        gets_again.append(_count(subject.status()["requests"], "get") - gets[-1])
+        for name in names:
+            name.unlink()
+    return [
+        Row("save what the store has", "s", first, again, base_name="the second time"),
+        Row("  requests: put", "", puts, []),
+        Row("  requests: get", "", gets, []),
+        Row("  requests: get, the second time", "", gets_again, []),
+    ]
+
+
+def _count(requests: dict, operation: str) -> int:
+    return sum(counted["requests"] for counted in requests.get(operation, {}).values())
+
+
+def digest_checked_read(subject: Subject, runs: int) -> list:
+    """A cold read with every chunk's SHA-256 checked. The base is the same with checksums alone."""
+    efforts = {"digest": [], "checksum": []}
+    for _ in range(runs):
+        for verify, samples in efforts.items():
+            subject.remount_cold("--verify", verify)
+            read = effort_of_daemon(subject.pid, lambda: file_work.read_sequentially(subject.mounted / "large"), 300)
+            samples.append(read)
+    gib = subject.size_bytes / (1 << 30)
+    rates, cpu = ({verify: [measure(effort) for effort in samples] for verify, samples in efforts.items()}
+                  for measure in (lambda effort: gigabytes_per_second(subject.size_bytes, effort.seconds),
+                                  lambda effort: effort.cpu_seconds / gib))
+    return [
+        Row("cold read, verify=digest", "GB/s", rates["digest"], rates["checksum"], base_name="checksum",
+            more_is_better=True),
+        Row("  CPU of the daemon per GiB", "s", cpu["digest"], cpu["checksum"], base_name="checksum"),
+    ]
+
+
 def many_files(subject: Subject, runs: int) -> list:
     work = {
         f"create {SMALL_FILES} files": lambda directory: file_work.create_files(directory, SMALL_FILES),
@@ -152,5 +199,5 @@ def peak_memory(subject: Subject, runs: int) -> list:
     ]
 
 
-MEASUREMENTS = [cold_read_and_sweep, warm_read, warm_random_reads, write_and_close, rewrite_with_changes, many_files,
-                rename_directory, peak_memory]
+MEASUREMENTS = [cold_read_and_sweep, digest_checked_read, warm_read, warm_random_reads, write_and_close,
+                rewrite_with_changes, save_what_is_there, many_files, rename_directory, peak_memory]

@@ -1,6 +1,8 @@
 // The fuzz targets without a fuzzer: well-formed inputs and random mutations of them, in every build of the tests.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "tests/fuzz/targets.h"
@@ -8,8 +10,6 @@
 
 namespace cairn::fuzz {
 namespace {
-
-constexpr size_t kMutations = 2'000;
 
 std::string mutated(std::string bytes, std::mt19937_64& random) {
   const size_t changes = 1 + random() % 4;
@@ -36,7 +36,19 @@ TEST_P(MutatedInput, is_survived_by_its_decoder) {
   GetParam().run({});
   for (const std::string& seed : GetParam().seeds()) {
     GetParam().run(as_bytes(seed));
-    for (size_t i = 0; i < kMutations; ++i) GetParam().run(as_bytes(mutated(seed, random)));
+    for (size_t i = 0; i < GetParam().mutations; ++i) GetParam().run(as_bytes(mutated(seed, random)));
+  }
+}
+
+// Inputs that once found something, and a few that reach far: tests/fuzz/corpus.
+TEST_P(MutatedInput, of_the_corpus_is_survived_by_its_decoder) {
+  const std::filesystem::path folder = std::filesystem::path(CAIRN_SOURCE_DIR "/tests/fuzz/corpus") / GetParam().name;
+  if (!std::filesystem::exists(folder)) return;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    EXPECT_FALSE(bytes.empty()) << file.path();
+    GetParam().run(as_bytes(bytes));
   }
 }
 

@@ -12,6 +12,7 @@
 #include "store/format/record.h"
 #include "store/format/store_format.h"
 #include "store/segments/segment_plan.h"
+#include "tests/fuzz/store_targets.h"
 #include "tests/support/containers.h"
 
 namespace cairn::fuzz {
@@ -228,6 +229,8 @@ void byte_planes(ByteView bytes) {
 
 std::vector<std::string> byte_planes_seeds() { return {"", "12345678", std::string(300, 'p')}; }
 
+constexpr size_t kStoreMutations = 40;  // each is a mount
+
 constexpr Target kTargets[] = {
     {"envelope", envelope, envelope_seeds},
     {"record", record, record_seeds},
@@ -240,6 +243,9 @@ constexpr Target kTargets[] = {
     {"gguf", gguf, gguf_seeds},
     {"npy", npy, npy_seeds},
     {"zip", zip, zip_seeds},
+    {"forged_tree", forged_tree, forged_seeds, kStoreMutations},
+    {"forged_files", forged_files, forged_seeds, kStoreMutations},
+    {"forged_check", forged_check, forged_seeds, kStoreMutations},
 };
 
 }  // namespace

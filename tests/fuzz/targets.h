@@ -16,6 +16,7 @@ struct Target {
   void (*run)(ByteView bytes);
   // Well-formed inputs to start from.
   std::vector<std::string> (*seeds)();
+  size_t mutations = 2'000;  // of each seed, by the test
 };
 
 std::span<const Target> targets();

@@ -31,6 +31,7 @@ class InterleavedObjectStore final : public ObjectStore {
     return interleave("remove", [&] { return inner_.remove(keys, context); });
   }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   template <class Operation>

@@ -64,6 +64,7 @@ class FaultyObjectStore final : public ObjectStore {
                         const RequestContext& context) override;
   Result<void> remove(const std::vector<std::string>& keys, const RequestContext& context) override;
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   // What the rules make of one operation.

@@ -21,6 +21,8 @@ struct TestHostOptions {
   std::optional<uint64_t> random_seed{};
   PublishOpenRules publish_open{};
   uint64_t staging_bytes = 0;
+  uint64_t cache_bytes = 256ULL << 20;
+  bool may_not_open = false;  // a store that cannot be opened is no failure: ask is_open()
 };
 
 // A FileSystem with everything it needs, over a store that others may share.
@@ -33,6 +35,7 @@ class TestHost {
   TestHost& operator=(const TestHost&) = delete;
 
   [[nodiscard]] StoreFileSystem& files() { return *files_; }
+  [[nodiscard]] bool is_open() const { return files_ != nullptr; }
   [[nodiscard]] FakeClock& clock() { return environment_->clock(); }
   [[nodiscard]] StoreCounters& counters() { return environment_->counters(); }
 

@@ -82,6 +82,20 @@ TEST_F(LmdbBlockCacheTest, chunks_survive_a_restart) {
   for (uint64_t seed = 1; seed <= 10; ++seed) EXPECT_TRUE(reads(*cache, seed)) << seed;
 }
 
+TEST_F(LmdbBlockCacheTest, what_was_put_with_less_care_is_forgotten) {
+  const auto open_with = [&](uint32_t care) {
+    return LmdbBlockCache::open({.path = directory_.path(), .capacity_bytes = kCapacity, .care = care}).value();
+  };
+  fill(1, 1);  // as a version did that knew no care
+  EXPECT_FALSE(reads(*open_with(2), 1));
+  put(*open_with(2), 2);
+  EXPECT_TRUE(reads(*open_with(1), 2));
+  EXPECT_FALSE(reads(*open_with(2), 2)) << "after a mount that checked less";
+  put(*open_with(2), 3);
+  EXPECT_TRUE(reads(*open_with(0), 3));
+  EXPECT_FALSE(reads(*open_with(1), 3));
+}
+
 TEST_F(LmdbBlockCacheTest, the_order_of_use_survives_a_restart) {
   fill(1, 10);
   {

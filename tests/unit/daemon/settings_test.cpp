@@ -16,7 +16,7 @@ TEST(Settings, start_with_the_defaults_of_the_table) {
   EXPECT_EQ(settings.memory_bytes, 512ULL << 20);
   EXPECT_EQ(settings.revalidate, std::chrono::seconds(1));
   EXPECT_EQ(settings.cache_size.percent, 10U);
-  EXPECT_EQ(settings.verify, "checksum");
+  EXPECT_EQ(settings.verify, "auto");
   EXPECT_FALSE(settings.read_only);
 }
 
@@ -40,8 +40,8 @@ TEST(Settings, have_different_keys_and_a_sentence_of_help_each) {
 TEST(Settings, out_of_range_says_what_the_range_is) {
   EXPECT_EQ(error_of("memory", "1MiB"), "memory: '1MiB' is too little: at least 64MiB");
   EXPECT_EQ(error_of("prefetch.chunks", "1025"), "prefetch.chunks: '1025' is too much: at most 1024");
-  EXPECT_EQ(error_of("verify", "maybe"), "verify: 'maybe' is none of checksum|digest");
-  EXPECT_EQ(error_of("verify", ""), "verify: '' is none of checksum|digest");
+  EXPECT_EQ(error_of("verify", "maybe"), "verify: 'maybe' is none of auto|checksum|digest");
+  EXPECT_EQ(error_of("verify", ""), "verify: '' is none of auto|checksum|digest");
   EXPECT_EQ(error_of("verify", "digest"), "");
   EXPECT_EQ(error_of("revalidate", "0"), "");
 }

@@ -39,6 +39,7 @@ class HangingObjectStore final : public ObjectStore {
     return memory_->remove(keys, test_context());
   }
   [[nodiscard]] std::string describe() const override { return "hanging"; }
+  [[nodiscard]] ObjectWay way() const override { return {}; }
 
  private:
   void hang(const std::string& key) {

@@ -50,6 +50,7 @@ class InterruptedStore final : public ObjectStore {
     return inner_.remove(keys, context);
   }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  [[nodiscard]] ObjectWay way() const override { return inner_.way(); }
 
  private:
   ObjectStore& inner_;
@@ -179,6 +180,20 @@ TEST_F(CheckTest, undamaged_store_is_clean_and_counted) {
   EXPECT_EQ(report.chunks, 3U);
   EXPECT_EQ(report.chunk_bytes, kChunkSize + 1000 + 5000 + 3 * kChunkHeaderBytes);
   EXPECT_EQ(report.unreferenced_chunks, 0U);
+}
+
+TEST_F(CheckTest, a_report_says_what_it_has_not_looked_at) {
+  const auto says = [](const CheckReport& report, const std::string& what) {
+    return std::ranges::any_of(report.not_looked_at,
+                               [&](const std::string& line) { return line.find(what) != std::string::npos; });
+  };
+  EXPECT_TRUE(says(check(), "bytes of 3 chunks"));
+  EXPECT_FALSE(says(check(true), "bytes of"));
+  EXPECT_FALSE(says(check(true), "below directories"));
+  put_chunk(noise(100, 9), 0);
+  EXPECT_TRUE(says(check(true), "bytes of 1 chunk of no version"));
+  flip_last_byte(keys::record(kNested, 1));
+  EXPECT_TRUE(says(check(true), "below directories"));
 }
 
 TEST_F(CheckTest, place_that_is_no_store_is_an_error) {

@@ -80,7 +80,6 @@ TEST_F(ChunkWriterTest, a_chunk_that_a_manifest_lists_is_not_sent) {
   const Buffer bytes = random_bytes(kChunk, 1);
   const ChunkRef ref = put_chunk(store_.objects(), 0, bytes.view());
   writer_.remember(Manifest(kChunk, {ref}));
-  EXPECT_TRUE(writer_.is_known(ref.id));
   EXPECT_FALSE(store(1).get().value().was_new);
   EXPECT_EQ(puts(), 0U);
 }
@@ -134,12 +133,12 @@ TEST_F(ChunkWriterTest, the_lease_is_given_back_when_the_chunk_is_done) {
   EXPECT_EQ(host_.memory().used_bytes(), 0U);
 }
 
-TEST(KnownChunksTest, it_forgets_some_when_there_are_too_many) {
-  KnownChunks known(100);
+TEST(KnownObjectsTest, it_forgets_some_when_there_are_too_many) {
+  KnownObjects known(100);
   int still_known = 0;
-  for (uint64_t seed = 0; seed < 300; ++seed) known.add(sha256(random_bytes(8, seed).view()));
+  for (uint64_t seed = 0; seed < 300; ++seed) known.prove(sha256(random_bytes(8, seed).view()));
   for (uint64_t seed = 0; seed < 300; ++seed)
-    still_known += known.contains(sha256(random_bytes(8, seed).view())) ? 1 : 0;
+    still_known += known.is_proven(sha256(random_bytes(8, seed).view())) ? 1 : 0;
   EXPECT_EQ(still_known, 100);
 }
 

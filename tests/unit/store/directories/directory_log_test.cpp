@@ -1,4 +1,5 @@
 // What the records of a directory amount to: snapshots, bounded loads, history.
+#include <limits>
 #include <thread>
 
 #include "store/directories/record_log.h"
@@ -38,6 +39,18 @@ TEST_F(DirectoryLogTest, a_snapshot_comes_at_least_every_64_records) {
     const RecordNumber number = static_cast<RecordNumber>(i) + 3;
     ASSERT_LT(number - snapshot_of(number), kRecordsPerSnapshot);
   }
+}
+
+TEST_F(DirectoryLogTest, a_commit_after_the_last_number_there_is_fails_and_puts_nothing) {
+  Record last;
+  last.directory = kRootId;
+  last.number = last.snapshot = std::numeric_limits<RecordNumber>::max();
+  last.attributes = Attributes{};
+  const Buffer object = encode_record(last, {}, store.format().chunk_size).value();
+  ASSERT_TRUE(store.objects().put_if_absent(keys::record(kRootId, last.number), object.view(), test_context()));
+  const auto root = a.load();
+  EXPECT_EQ(root->commit(creates("n"), test_context()).error().code(), Errc::corrupt);
+  EXPECT_EQ(a.puts(), 0U);
 }
 
 TEST_F(DirectoryLogTest, one_change_of_a_large_directory_is_a_small_delta) {
