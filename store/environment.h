@@ -15,6 +15,7 @@
 #include "cache/staging_area.h"
 #include "remote/object_store.h"
 #include "store/damaged_objects.h"
+#include "store/format/envelope.h"
 #include "store/format/store_format.h"
 #include "store/known_objects.h"
 
@@ -75,6 +76,8 @@ struct StoreEnvironment {
 
   // What one directory's records, or one manifest, may take while they are read. More is an error of that one alone.
   [[nodiscard]] uint64_t most_metadata_bytes() const { return memory.limit_bytes() / 2; }
+  // How far a directory may grow: as far as this host could read it anew, and one record could list it.
+  [[nodiscard]] uint64_t most_directory_weight() const { return std::min(most_metadata_bytes(), kMaxMessageBytes); }
   // Room for what a message of that many bytes becomes; held while it is decoded. Small ones are not worth a wait.
   // Failures: those of MemoryBudget::acquire.
   Result<MemoryBudget::Lease> room_to_decode(uint64_t message_bytes, const RequestContext& context) const {
