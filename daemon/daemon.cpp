@@ -177,7 +177,8 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
   if (!store) return fail(logged(store.error()));
   // The socket before the mount: a command that finds the mount can ask its daemon, and a second daemon for the
   // mountpoint is refused before it mounts over the first.
-  MountService service(**store, {plan->session.source, plan->session.mountpoint, plan->cache_dir, plan->log_file});
+  MountService service(**store, {plan->session.source, plan->session.mountpoint, plan->cache_dir, plan->log_file,
+                                 plan->group_memory_bytes});
   Result<std::unique_ptr<ControlServer>> control = ControlServer::open(
       plan->control_socket, [&service](const Json& asked, const ProgressFunction& progress,
                                        const std::stop_token& stop) { return service.handle(asked, progress, stop); });
