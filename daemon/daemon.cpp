@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -50,6 +51,8 @@ void prepare_process() {
   ::umask(0077);  // what it makes is its own: cache, log, socket
   make_small_stacks();
   std::ofstream("/proc/self/oom_score_adj") << "-800";  // refused to ordinary users, who keep the default
+  // Keys and everybody's bytes are in here: no core is written, and no process but root's reads this one's memory.
+  ::prctl(PR_SET_DUMPABLE, 0);
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
