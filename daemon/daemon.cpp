@@ -17,6 +17,7 @@
 #include "base/wait.h"
 #include "daemon/mount_service.h"
 #include "daemon/predecessor.h"
+#include "daemon/service_manager.h"
 
 namespace cairn {
 
@@ -192,6 +193,7 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
 
   log::info("{} is mounted on {}", plan->session.source, plan->session.mountpoint);
   watcher.ready(*plan);
+  if (request.foreground) tell_service_manager(host, "READY=1\nSTATUS=serving");
   // A signal that came before is remembered, and ends the session at once.
   end.attach(session->get());
   const Result<void> served = (*session)->run();
@@ -201,6 +203,7 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
 
   // The mount is gone, so no new writes arrive: only now is there a rest to publish. Commands that wait for the end are
   // told afterwards, as they want to know what is left.
+  if (request.foreground) tell_service_manager(host, "STOPPING=1\nSTATUS=publishing what is left");
   last_resort.emplace(shutdown_timeout + kLastGrace);
   publish_the_rest((*store)->control(), shutdown_timeout, end.publishing());
   service.announce_end();
