@@ -30,6 +30,8 @@ struct StoreOptions {
   int compression_level = 1;      // zstd's
   bool verify_digest = false;     // check SHA-256 besides XXH3 on every fetched chunk
   bool read_only = false;
+  uint64_t most_open = 1ULL << 19;     // open files and directories that all users share
+  uint64_t most_writers = 1ULL << 17;  // of them open for writing: each may come to hold a staging file
   bool commit_async = false;  // a close returns once it is durable on this machine, with its place in the order
 };
 
