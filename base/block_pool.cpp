@@ -36,6 +36,7 @@ class BlockPool {
     void* mapped = ::mmap(nullptr, kBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     check(mapped != MAP_FAILED, "there is memory for a buffer");
     ::madvise(mapped, kBlockBytes, MADV_HUGEPAGE);
+    ::madvise(mapped, kBlockBytes, MADV_DONTDUMP);  // everybody's bytes
     return static_cast<std::byte*>(mapped);
   }
 

@@ -228,6 +228,7 @@ Result<void> LmdbBlockTable::find_map() {
   MDB_envinfo info{};
   mdb_env_info(environment_.get(), &info);
   map_ = {page - header.page_number * page_bytes(), info.me_mapsize};
+  ::madvise(const_cast<std::byte*>(map_.data()), map_.size(), MADV_DONTDUMP);  // everybody's bytes
   return {};
 }
 

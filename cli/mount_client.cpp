@@ -26,7 +26,7 @@ Error explain_silence(const Error& error, const std::string& mountpoint) {
 
 Result<Json> call_mount(const Streams& streams, const std::string& mountpoint, const Json& request,
                         std::chrono::nanoseconds silence, const ProgressFunction& progress) {
-  Result<ControlCall> call = ControlCall::send(control_socket_path(streams.host, mountpoint), request);
+  Result<ControlCall> call = ControlCall::send(find_control_socket(streams.host, mountpoint), request);
   if (!call) return fail(explain_silence(call.error(), mountpoint));
   Result<Json> answer = call->wait(silence, progress);
   if (!call->answered()) return fail(explain_silence(answer.error(), mountpoint));

@@ -56,8 +56,12 @@ std::string staging_line(const Json& status) {
 
 std::string memory_line(const Json& status) {
   const Section memory(status, "memory");
-  return fmt::format("  memory    {} of {}, peak {}\n", memory.bytes("used_bytes"), memory.bytes("limit_bytes"),
-                     memory.bytes("peak_bytes"));
+  const std::string group =
+      memory.number("group_bytes") == 0
+          ? ""
+          : fmt::format("; for want of a setting, by the {} of its control group", memory.bytes("group_bytes"));
+  return fmt::format("  memory    {} of {}, peak {}{}\n", memory.bytes("used_bytes"), memory.bytes("limit_bytes"),
+                     memory.bytes("peak_bytes"), group);
 }
 
 std::string reads_line(const Json& status) {

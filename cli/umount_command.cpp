@@ -140,7 +140,7 @@ Result<MountPoint> find_mountpoint(const std::string& path, const Streams& strea
 Result<int> umount(const UmountOptions& options, const Streams& streams) {
   const Result<MountPoint> mount = find_mountpoint(options.path, streams);
   if (!mount) return fail(mount.error());
-  Result<ControlCall> end = ControlCall::send(control_socket_path(streams.host, mount->path), {{"op", "await_end"}});
+  Result<ControlCall> end = ControlCall::send(find_control_socket(streams.host, mount->path), {{"op", "await_end"}});
   if (!end && end.error().code() == Errc::permission_denied) return fail(explain_silence(end.error(), mount->path));
   if (!end) return unmount_unattended(options, *mount, streams);
   if (options.force) return force(options, *mount, *end, streams);

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "base/wait.h"
 #include "daemon/mount_service.h"
 #include "daemon/predecessor.h"
+#include "daemon/service_manager.h"
 
 namespace cairn {
 
@@ -50,6 +52,8 @@ void prepare_process() {
   ::umask(0077);  // what it makes is its own: cache, log, socket
   make_small_stacks();
   std::ofstream("/proc/self/oom_score_adj") << "-800";  // refused to ordinary users, who keep the default
+  // Keys and everybody's bytes are in here: no core is written, and no process but root's reads this one's memory.
+  ::prctl(PR_SET_DUMPABLE, 0);
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
@@ -177,7 +181,8 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
   if (!store) return fail(logged(store.error()));
   // The socket before the mount: a command that finds the mount can ask its daemon, and a second daemon for the
   // mountpoint is refused before it mounts over the first.
-  MountService service(**store, {plan->session.source, plan->session.mountpoint, plan->cache_dir, plan->log_file});
+  MountService service(**store, {plan->session.source, plan->session.mountpoint, plan->cache_dir, plan->log_file,
+                                 plan->group_memory_bytes});
   Result<std::unique_ptr<ControlServer>> control = ControlServer::open(
       plan->control_socket, [&service](const Json& asked, const ProgressFunction& progress,
                                        const std::stop_token& stop) { return service.handle(asked, progress, stop); });
@@ -188,6 +193,7 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
 
   log::info("{} is mounted on {}", plan->session.source, plan->session.mountpoint);
   watcher.ready(*plan);
+  if (request.foreground) tell_service_manager(host, "READY=1\nSTATUS=serving");
   // A signal that came before is remembered, and ends the session at once.
   end.attach(session->get());
   const Result<void> served = (*session)->run();
@@ -197,6 +203,7 @@ Result<void> serve_mount(const MountRequest& request, const HostEnvironment& hos
 
   // The mount is gone, so no new writes arrive: only now is there a rest to publish. Commands that wait for the end are
   // told afterwards, as they want to know what is left.
+  if (request.foreground) tell_service_manager(host, "STOPPING=1\nSTATUS=publishing what is left");
   last_resort.emplace(shutdown_timeout + kLastGrace);
   publish_the_rest((*store)->control(), shutdown_timeout, end.publishing());
   service.announce_end();

@@ -11,6 +11,7 @@ struct HostEnvironment {
   std::string directory = "/";                     // the working directory: relative paths start here
   bool superuser = false;                          // decides where sockets and caches are by default
   std::string mountinfo = "/proc/self/mountinfo";  // which mounts there are
+  std::string cgroup = "/proc/self/cgroup";        // which control groups this process is in
 
   // "" if it is not set.
   [[nodiscard]] std::string variable(const std::string& name) const {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/digest.h"
 
 namespace cairn {
@@ -39,6 +41,18 @@ std::string escaped_mountpoint(std::string_view mountpoint) {
 
 std::string control_socket_path(const HostEnvironment& host, std::string_view mountpoint) {
   return runtime_directory(host) + "/" + escaped_mountpoint(mountpoint) + ".sock";
+}
+
+std::string find_control_socket(const HostEnvironment& host, std::string_view mountpoint) {
+  namespace fs = std::filesystem;
+  const fs::path usual = control_socket_path(host, mountpoint);
+  std::error_code none;
+  if (fs::exists(usual, none)) return usual.string();
+  for (const auto& beside : fs::directory_iterator(usual.parent_path(), none)) {
+    const fs::path path = beside.path() / usual.filename();
+    if (fs::is_socket(path, none)) return path.string();
+  }
+  return usual.string();
 }
 
 std::string default_cache_directory(const HostEnvironment& host, std::string_view store_id,

@@ -12,6 +12,7 @@
 #include "base/paths.h"
 #include "base/random.h"
 #include "cache/local_files.h"
+#include "daemon/group_memory.h"
 #include "daemon/local_paths.h"
 #include "fs/fuse/mount_check.h"
 #include "fs/publish_open_rules.h"
@@ -154,6 +155,16 @@ FuseSession::Options session_options(const MountRequest& request, const FoundSto
   return session;
 }
 
+// Nobody has said how much: then the buffers leave room for the rest of the daemon, and for whom it shares the group
+// with. Returns the limit that this follows from; 0: from none.
+uint64_t fit_memory_into_group(Settings& settings, const HostEnvironment& host) {
+  constexpr uint64_t kLeast = 64ULL << 20;  // what the table allows
+  const uint64_t limit = settings.given.contains("memory") ? 0 : group_memory_limit(host).value_or(0);
+  if (limit == 0 || settings.memory_bytes <= limit / 4) return 0;
+  settings.memory_bytes = std::max(limit / 4, kLeast);
+  return limit;
+}
+
 }  // namespace
 
 Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment& host, const Notice& notice) {
@@ -188,6 +199,7 @@ Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment&
   plan.store = {std::move(store->remote), std::move(store->format), *cache_dir, request.settings,
                 directory_of(plan.session.source)};
   plan.store.settings.read_only = store->read_only;
+  plan.group_memory_bytes = fit_memory_into_group(plan.store.settings, host);
   return plan;
 }
 

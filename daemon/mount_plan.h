@@ -30,7 +30,8 @@ struct MountPlan {
   FuseSession::Options session;
   std::string cache_dir;
   std::string control_socket;
-  std::string log_file;  // "": the terminal
+  std::string log_file;             // "": the terminal
+  uint64_t group_memory_bytes = 0;  // the limit of the control group that `memory` is a quarter of; 0: it is not
 };
 
 // Opens the store, once, and finds out whether this host may write to it: before its first write to an endpoint that

@@ -66,6 +66,7 @@ Json MountService::status() const {
                  {"log_file", about_.log_file.empty() ? "(terminal)" : about_.log_file},
                  {"unpublished", unpublished(Queued::left_out)}};
   status.update(status_json(store_, about_.cache_dir));
+  status["memory"]["group_bytes"] = about_.group_memory_bytes;
   return status;
 }
 

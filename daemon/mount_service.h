@@ -31,7 +31,8 @@ class MountService {
     std::string url;
     std::string mountpoint;
     std::string cache_dir;
-    std::string log_file;  // "": the terminal
+    std::string log_file;             // "": the terminal
+    uint64_t group_memory_bytes = 0;  // MountPlan's
   };
   MountService(MountedStore& store, About about);
 

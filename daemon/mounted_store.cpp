@@ -1,5 +1,6 @@
 #include "daemon/mounted_store.h"
 
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -46,8 +47,16 @@ std::string host_name() {
   return name.data();
 }
 
+// Of this process's descriptors, for staging files: one may have two. The others are for the store, the cache and who
+// asks.
+uint64_t most_writers(uint64_t wanted) {
+  rlimit files{};
+  return ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? std::min<uint64_t>(wanted, files.rlim_cur / 4) : wanted;
+}
+
 StoreOptions store_options(const Settings& settings, const Verification& verification) {
   StoreOptions options;
+  options.most_writers = most_writers(options.most_writers);
   options.host = settings.host.empty() ? host_name() : settings.host;
   options.revalidate = settings.revalidate;
   options.commit_delay = settings.commit_delay;

@@ -23,7 +23,8 @@ constexpr std::array kTable = {
         "Most bytes of files being written that may be staged in cache.dir, at least four chunks; writing more than "
         "that waits until the store has taken some. 0: as much as the disk has room for."},
     Setting{"memory", &Settings::memory_bytes, "512MiB", "64MiB", "1TiB",
-            "Most memory for buffers, whatever the number of readers and writers: three quarters for chunks."},
+            "Most memory for buffers, whatever the number of readers and writers: three quarters for chunks. Unless it "
+            "is given, at most a quarter of what the daemon's control group may use."},
     Setting{"revalidate", &Settings::revalidate, "1s", "0", "1h",
             "How old a view of a directory may be when a file is opened: 0 sees what another host published at once."},
     Setting{"commit", &Settings::commit, "close", "", "close|async",
@@ -132,6 +133,7 @@ Settings::Settings() {
     check(setting.default_text.empty() || assign(*this, setting, setting.default_text).has_value(),
           "every default is a value of its setting");
   }
+  given.clear();
 }
 
 std::string Setting::flag() const {
@@ -164,7 +166,10 @@ const Setting* find_setting(std::string_view name) {
 }
 
 Result<void> assign(Settings& settings, const Setting& setting, std::string_view text) {
-  return std::visit([&](auto member) { return assign_member(settings, member, setting, text); }, setting.target);
+  auto assigned =
+      std::visit([&](auto member) { return assign_member(settings, member, setting, text); }, setting.target);
+  if (assigned) settings.given.insert(setting.key);
+  return assigned;
 }
 
 Error unknown_setting(std::string_view name) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ struct Settings {
   std::string log_file;
   bool read_only = false;
   bool allow_other = false;
+
+  std::set<std::string_view> given{};  // the keys that were assigned, and not left to the table
 };
 
 using SettingTarget = std::variant<std::string Settings::*, bool Settings::*, uint32_t Settings::*,

@@ -124,7 +124,7 @@ class FileSystem {
   // The last descriptor and mapping are gone. Publishes what a mapping left after the last flush.
   virtual void release(HandleId handle) = 0;
 
-  virtual Result<HandleId> open_directory(NodeId node, const RequestContext& context) = 0;
+  virtual Result<HandleId> open_directory(NodeId node, const Caller& caller, const RequestContext& context) = 0;
   // Entries from `offset` on, "." and ".." first, of the listing that open_directory took. `plus` also looks each up
   // (directories excepted), which counts a lookup for each entry that `emit` takes; emit answers false when full.
   using Emit = std::function<bool(const DirectoryEntry& entry, const std::optional<NodeReply>& reply, uint64_t next)>;

@@ -58,12 +58,27 @@ Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const Caller&
     if (auto writable = check_writable(**node); !writable) return fail(std::move(writable).error());
   }
   if (auto current = check_current(**node, caller.thread, context); !current) return fail(std::move(current).error());
-  return open_node(*node, flags, environment_.random.next_u64(), context);
+  auto shares = take_shares(flags, caller);
+  if (!shares) return fail(std::move(shares).error());
+  return open_node(*node, flags, environment_.random.next_u64(), std::move(*shares), context);
 }
 
-Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags, uint64_t session,
+Result<StoreFileSystem::OpenShares> StoreFileSystem::take_shares(int flags, const Caller& caller) {
+  OpenShares shares;
+  auto open = open_shares_.take(caller.uid);
+  if (!open) return fail(std::move(open).error());
+  shares.open = std::move(*open);
+  if (!is_writable(flags)) return shares;
+  auto writer = writer_shares_.take(caller.uid);
+  if (!writer) return fail(std::move(writer).error());
+  shares.writer = std::move(*writer);
+  return shares;
+}
+
+Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags, uint64_t session, OpenShares shares,
                                              const RequestContext& context) {
   auto file = std::make_shared<OpenFile>();
+  file->shares = std::move(shares);
   file->node = node;
   file->bytes = open_bytes(*node);
   file->writable = is_writable(flags);
@@ -101,7 +116,11 @@ Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, c
   const bool exclusive = (flags & O_EXCL) != 0;
   const uint64_t session = environment_.random.next_u64();
   bool is_new = false;
+  OpenShares shares;
   if (!where->entry) {
+    auto taken = take_shares(flags, caller);  // before there is a file that its maker cannot open
+    if (!taken) return fail(std::move(taken).error());
+    shares = std::move(*taken);
     const Entry entry = new_entry(*where->place.parent->directory, Kind::file, mode, caller);
     if (auto made = make_file(*where, entry, session, exclusive, context); !made) return fail(std::move(made).error());
     where->entry = where->place.parent->directory->find(name);
@@ -111,8 +130,8 @@ Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, c
   if (exclusive && !is_new) return fail_posix(EEXIST, "'{}' exists", name);
   if (where->entry->kind == Kind::directory) return fail_posix(EISDIR, "'{}' is a directory", name);
   const FileNodePtr node = nodes_.hold_file(where->place, where->entry);
-  auto opened =
-      is_new ? open_node(node, flags & ~O_TRUNC, session, context) : open_file(node->id, flags, caller, context);
+  auto opened = is_new ? open_node(node, flags & ~O_TRUNC, session, std::move(shares), context)
+                       : open_file(node->id, flags, caller, context);
   if (!opened) {
     nodes_.release(node->id);
     return fail(std::move(opened).error());

@@ -1,4 +1,6 @@
 // Starting, ending, and what a filesystem tells of itself.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -84,6 +86,8 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
       sources_{environment, reader, writer},
       names_(std::move(names)),
       nodes_(root),
+      open_shares_("open files", environment.options.most_open, ::geteuid()),
+      writer_shares_("files open for writing", environment.options.most_writers, ::geteuid()),
       reach_(environment.clock),
       publisher_(
           sources_, nodes_, entries_,

@@ -51,13 +51,15 @@ Result<StoreFileSystem::Listed> StoreFileSystem::entries_of(const Node& node) co
   return Listed{.first = std::move(*entries), .names = nullptr};
 }
 
-Result<HandleId> StoreFileSystem::open_directory(NodeId id, const RequestContext& context) {
+Result<HandleId> StoreFileSystem::open_directory(NodeId id, const Caller& caller, const RequestContext& context) {
   auto node = nodes_.find(id);
   if (!node) return fail(std::move(node).error());
   if ((*node)->kind != Kind::directory) return fail_posix(ENOTDIR, "node {} is no directory", id);
   if (auto fresh = freshen_listed(**node, context); !fresh) return fail(std::move(fresh).error());
+  auto share = open_shares_.take(caller.uid);
+  if (!share) return fail(std::move(share).error());
   nodes_.hold(**node);
-  return listings_.add(std::make_shared<Listing>(*node));
+  return listings_.add(std::make_shared<Listing>(*node, std::move(*share)));
 }
 
 Result<void> StoreFileSystem::rewind(Listing& listing, uint64_t offset, const RequestContext& context) const {

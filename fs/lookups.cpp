@@ -189,7 +189,7 @@ Result<NodeReply> StoreFileSystem::lookup_version(const VersionsNode& versions, 
   if (!versions.name.empty()) {
     auto entry = find_old_version(directory, versions.name, name);
     if (!entry) return fail(std::move(entry).error());
-    return describe_file(*nodes_.hold_old_version(*entry));
+    return describe_file(*nodes_.hold_old_version({versions.parent, versions.name + "/" + name}, *entry));
   }
   if (auto history = find_history(directory, name); !history) return fail(std::move(history).error());
   return describe_versions(*nodes_.hold_versions(versions.parent, versions_inode(directory.id(), name), name));

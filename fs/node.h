@@ -51,13 +51,16 @@ struct NodePlace {
 // on to a newer one where nobody can tell (following.cpp).
 class FileNode final : public Node {
  public:
-  FileNode(NodeId node_id, EntryPtr entry, bool is_old_version)
+  // `of`: `.versions/<of->name>` of its parent, such as "NAME/3", is what this is, and never changes.
+  FileNode(NodeId node_id, EntryPtr entry, std::unique_ptr<const NodePlace> of)
       : Node(node_id, entry->id, entry->kind),
-        old_version(is_old_version),
+        old_version(of != nullptr),
+        version_of(std::move(of)),
         entry_(std::move(entry)),
         version_(entry_->current()) {}
 
-  const bool old_version;  // under `.versions`: never changes
+  const bool old_version;  // under `.versions`
+  const std::unique_ptr<const NodePlace> version_of;
 
  private:
   friend class NodeTable;

@@ -24,6 +24,12 @@ bool same_content(const Content& a, const Content& b) {
   return as_text(left->view()) == as_text(right->view());
 }
 
+// `node` if it is a file that a directory lists: no old version, whose number may be the same.
+FileNodePtr named_file(const NodePtr& node) {
+  auto file = std::dynamic_pointer_cast<FileNode>(node);
+  return file && !file->old_version ? file : nullptr;
+}
+
 }  // namespace
 
 bool same_bytes(const VersionPtr& a, const VersionPtr& b) {
@@ -116,24 +122,27 @@ FileNodePtr NodeTable::hold_file_locked(const NodePlace& place, const EntryPtr& 
   // version meanwhile. Else only a node with the very same bytes will do, since the kernel's pages belong to the node.
   auto node = find_locked<FileNode>(entry->id, is_unpublished);
   if (!node) {
-    node = find_locked<FileNode>(
-        entry->id, [&](const auto& it) { return !it.unlinked_ && same_bytes(it.version_, entry->current()); });
+    node = find_locked<FileNode>(entry->id, [&](const auto& it) {
+      return !it.old_version && !it.unlinked_ && same_bytes(it.version_, entry->current());
+    });
   }
   if (node) {
     ++node->holds_;
     node->entry_ = entry;
   } else {
-    node = add_locked(std::make_shared<FileNode>(next_id_, entry, false));
+    node = add_locked(std::make_shared<FileNode>(next_id_, entry, nullptr));
   }
   node->place_ = place;
   return node;
 }
 
-FileNodePtr NodeTable::hold_old_version(const EntryPtr& entry) {
+FileNodePtr NodeTable::hold_old_version(const NodePlace& of, const EntryPtr& entry) {
   MutexLock lock(mutex_);
-  auto node = find_locked<FileNode>(
-      entry->id, [&](const auto& it) { return it.old_version && same_bytes(it.version_, entry->current()); });
-  if (!node) return add_locked(std::make_shared<FileNode>(next_id_, entry, true));
+  auto node = find_locked<FileNode>(entry->id, [&](const auto& it) {
+    return it.old_version && it.version_of->parent == of.parent && it.version_of->name == of.name &&
+           same_bytes(it.version_, entry->current());
+  });
+  if (!node) return add_locked(std::make_shared<FileNode>(next_id_, entry, std::make_unique<const NodePlace>(of)));
   ++node->holds_;
   node->entry_ = entry;
   return node;
@@ -141,7 +150,7 @@ FileNodePtr NodeTable::hold_old_version(const EntryPtr& entry) {
 
 VersionsNodePtr NodeTable::hold_versions(const DirectoryNodePtr& directory, EntryId ino, const std::string& name) {
   MutexLock lock(mutex_);
-  auto node = find_locked<VersionsNode>(ino, [](const auto&) { return true; });
+  auto node = find_locked<VersionsNode>(ino, [&](const auto& it) { return it.parent == directory && it.name == name; });
   if (!node) return add_locked(std::make_shared<VersionsNode>(next_id_, ino, directory, name));
   ++node->holds_;
   return node;
@@ -279,7 +288,7 @@ std::vector<FileNodePtr> NodeTable::moved(EntryId entry, const NodePlace& place)
   ++changes_;
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
-    if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) {
+    if (auto file = named_file(it->second)) {
       file->place_ = place;
       file->perhaps_.reset();
       files.push_back(std::move(file));
@@ -296,7 +305,7 @@ std::vector<FileNodePtr> NodeTable::unlinked(EntryId entry) {
   ++changes_;
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
-    auto file = std::dynamic_pointer_cast<FileNode>(it->second);
+    auto file = named_file(it->second);
     if (!file) continue;
     file->unlinked_ = true;
     files.push_back(std::move(file));
@@ -308,7 +317,7 @@ void NodeTable::perhaps_moved(EntryId entry, const NodePlace& place) {
   MutexLock lock(mutex_);
   const auto [first, last] = by_entry_.equal_range(entry);
   for (auto it = first; it != last; ++it) {
-    if (auto file = std::dynamic_pointer_cast<FileNode>(it->second)) file->perhaps_ = place;
+    if (const auto file = named_file(it->second)) file->perhaps_ = place;
   }
 }
 

@@ -49,8 +49,9 @@ class NodeTable {
   DirectoryNodePtr hold_directory_if(uint64_t seen, const std::shared_ptr<Directory>& directory,
                                      const NodePlace& place);
   FileNodePtr hold_file_if(uint64_t seen, const NodePlace& place, const EntryPtr& entry);
-  // `.versions/NAME/<n>`: `entry` is made up, with that one version.
-  FileNodePtr hold_old_version(const EntryPtr& entry);
+  // `.versions/NAME/<n>`: `entry` is made up, with that one version; `of` is FileNode::version_of. These nodes and
+  // those below are found by where they are: their inode numbers are hashes, for which somebody may look for another.
+  FileNodePtr hold_old_version(const NodePlace& of, const EntryPtr& entry);
   VersionsNodePtr hold_versions(const DirectoryNodePtr& directory, EntryId ino, const std::string& name);
   void hold(Node& node);
   void release(NodeId id, uint64_t holds = 1);

@@ -16,6 +16,7 @@
 #include "fs/publisher.h"
 #include "fs/reach.h"
 #include "fs/refusals.h"
+#include "fs/shares.h"
 #include "store/directories/entry_edits.h"
 
 namespace cairn {
@@ -76,7 +77,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> sync(HandleId handle, const RequestContext& context) override;
   void release(HandleId handle) override;
 
-  Result<HandleId> open_directory(NodeId node, const RequestContext& context) override;
+  Result<HandleId> open_directory(NodeId node, const Caller& caller, const RequestContext& context) override;
   Result<void> read_directory(HandleId handle, uint64_t offset, bool plus, const Emit& emit,
                               const RequestContext& context) override;
   Result<void> sync_directory(NodeId node, const RequestContext& context) override;
@@ -102,7 +103,13 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> export_kept(uint64_t number, const std::string& path, const RequestContext& context) override;
 
  private:
+  // What an open file or directory takes of what all users share.
+  struct OpenShares {
+    Shares::Lease open{};
+    Shares::Lease writer{};  // of files that may be written
+  };
   struct OpenFile {
+    OpenShares shares;
     FileNodePtr node;
     std::shared_ptr<FileBytes> bytes;
     bool writable = false;
@@ -118,7 +125,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     [[nodiscard]] DirectoryEntry at(uint64_t index) const;
   };
   struct Listing {
-    explicit Listing(NodePtr of) : node(std::move(of)) {}
+    Listing(NodePtr of, Shares::Lease one) : share(std::move(one)), node(std::move(of)) {}
+    const Shares::Lease share;
     const NodePtr node;
     Mutex mutex;
     Listed listed CAIRN_GUARDED_BY(mutex);
@@ -166,7 +174,9 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<void> check_current(FileNode& node, uint32_t thread, const RequestContext& context);
   std::shared_ptr<FileBytes> open_bytes(FileNode& node);
   [[nodiscard]] PageSink page_sink_for(NodeId node) const;
-  Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, const RequestContext& context);
+  Result<OpenShares> take_shares(int flags, const Caller& caller);
+  Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, OpenShares shares,
+                              const RequestContext& context);
   Result<void> prepare(OpenFile& file, int flags, const RequestContext& context);
   void close(OpenFile& file);
   Result<void> make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
@@ -211,6 +221,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Refusals refusals_;
   NodeTable nodes_;
   EntryLocks entries_;
+  Shares open_shares_;
+  Shares writer_shares_;
   HandleTable<OpenFile> files_;
   HandleTable<Listing> listings_;
   mutable Reach reach_;  // what freshen() has met

@@ -15,6 +15,7 @@
 #include "cache/staging_area.h"
 #include "remote/object_store.h"
 #include "store/damaged_objects.h"
+#include "store/format/envelope.h"
 #include "store/format/store_format.h"
 #include "store/known_objects.h"
 
@@ -29,6 +30,8 @@ struct StoreOptions {
   int compression_level = 1;      // zstd's
   bool verify_digest = false;     // check SHA-256 besides XXH3 on every fetched chunk
   bool read_only = false;
+  uint64_t most_open = 1ULL << 19;     // open files and directories that all users share
+  uint64_t most_writers = 1ULL << 17;  // of them open for writing: each may come to hold a staging file
   bool commit_async = false;  // a close returns once it is durable on this machine, with its place in the order
 };
 
@@ -75,6 +78,8 @@ struct StoreEnvironment {
 
   // What one directory's records, or one manifest, may take while they are read. More is an error of that one alone.
   [[nodiscard]] uint64_t most_metadata_bytes() const { return memory.limit_bytes() / 2; }
+  // How far a directory may grow: as far as this host could read it anew, and one record could list it.
+  [[nodiscard]] uint64_t most_directory_weight() const { return std::min(most_metadata_bytes(), kMaxMessageBytes); }
   // Room for what a message of that many bytes becomes; held while it is decoded. Small ones are not worth a wait.
   // Failures: those of MemoryBudget::acquire.
   Result<MemoryBudget::Lease> room_to_decode(uint64_t message_bytes, const RequestContext& context) const {

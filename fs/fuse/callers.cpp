@@ -85,6 +85,12 @@ std::optional<pid_t> Callers::process_of(pid_t thread) const {
   return static_cast<pid_t>(std::strtol(status.c_str() + at + kName.size(), nullptr, 10));
 }
 
+bool Callers::may_administer(pid_t thread) const {
+  constexpr uint64_t kSysAdmin = uint64_t{1} << 21;
+  const std::string status = thread == 0 ? std::string() : text_of(thread, "status");
+  return status.find("\nCapEff:") == std::string::npos || (mask_in(status, "\nCapEff:") & kSysAdmin) != 0;
+}
+
 std::string Callers::text_of(pid_t thread, const char* file) const {
   std::ifstream text(proc_ + "/" + std::to_string(thread) + "/" + file);
   return {std::istreambuf_iterator<char>(text), {}};

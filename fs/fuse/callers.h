@@ -29,6 +29,9 @@ class Callers {
   // The process that it is a thread of; nullopt: it cannot be seen.
   [[nodiscard]] std::optional<pid_t> process_of(pid_t thread) const;
 
+  // It has CAP_SYS_ADMIN, as far as can be seen: who cannot be seen is taken at its word.
+  [[nodiscard]] bool may_administer(pid_t thread) const;
+
  private:
   [[nodiscard]] std::string text_of(pid_t thread, const char* file) const;
   [[nodiscard]] bool is_reading(pid_t thread) const;

@@ -1,8 +1,10 @@
 #include "fs/fuse/mount_check.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <mntent.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,6 +78,14 @@ bool is_executable_in(const std::string& directories, const std::string& program
   return false;
 }
 
+// Root may, and a service that has nothing of root's but this capability.
+bool may_mount_itself() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> capabilities{};
+  if (::syscall(SYS_capget, &header, capabilities.data()) != 0) return ::geteuid() == 0;
+  return (capabilities[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN)) != 0;
+}
+
 Result<void> check_fusermount() {
   const char* path = std::getenv("PATH");
   if (is_executable_in(std::string("/usr/bin:/bin:/usr/local/bin:") + (path == nullptr ? "" : path), "fusermount3")) {
@@ -107,7 +117,7 @@ Result<void> check_fuse_device() {
   const int device = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (device >= 0) {
     ::close(device);
-    return ::geteuid() == 0 ? Result<void>{} : check_fusermount();
+    return may_mount_itself() ? Result<void>{} : check_fusermount();
   }
   switch (errno) {
     case ENOENT:
@@ -126,7 +136,7 @@ Result<void> check_fuse_device() {
 }
 
 Result<void> check_allow_other() {
-  if (::geteuid() == 0) return {};
+  if (may_mount_itself()) return {};
   std::ifstream settings("/etc/fuse.conf");
   for (std::string line; std::getline(settings, line);) {
     if (line.starts_with("user_allow_other")) return {};

@@ -12,12 +12,13 @@ namespace {
 
 void do_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* asked) {
   Request request(raw, {"opendir", node});
-  request.answer([&](const RequestContext& context) { return request.files().open_directory(node, context); },
-                 [&](HandleId handle) {
-                   fuse_file_info info = *asked;
-                   info.fh = handle;
-                   if (fuse_reply_open(raw, &info) != 0) request.files().release_directory(handle);
-                 });
+  request.answer(
+      [&](const RequestContext& context) { return request.files().open_directory(node, request.caller(), context); },
+      [&](HandleId handle) {
+        fuse_file_info info = *asked;
+        info.fh = handle;
+        if (fuse_reply_open(raw, &info) != 0) request.files().release_directory(handle);
+      });
 }
 
 // The part of a listing that fits into one reply.

@@ -44,6 +44,8 @@ Caller Request::caller() const {
 
 pid_t Request::thread() const { return fuse_req_ctx(raw_)->pid; }
 
+bool Request::is_administrator() const { return caller().uid == 0 && endpoint_.callers.may_administer(thread()); }
+
 void Request::interrupted(fuse_req_t /*raw*/, void* self) {
   auto* request = static_cast<Request*>(self);
   if (request->followed_ == 0) request->followed_ = request->follow();

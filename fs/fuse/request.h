@@ -32,6 +32,8 @@ class Request {
   [[nodiscard]] HandleUsers& users() const { return endpoint_.users; }
   [[nodiscard]] Caller caller() const;
   [[nodiscard]] pid_t thread() const;
+  // The caller is root, with root's capabilities.
+  [[nodiscard]] bool is_administrator() const;
 
   // Runs `body(context)`, which returns a Result, and then `reply(value)` (`reply()` for Result<void>), which sends
   // the answer with one of fuse_reply_*.

@@ -30,7 +30,7 @@ Result<void> Directory::run(const Mutation& mutation, DirectoryEdit& edit) {
 
 DirectoryEdit& Directory::view() const {
   if (!view_) {
-    view_.emplace(base_->state);
+    view_.emplace(base_->state, environment_.most_directory_weight());
     listed_.reset();
     // A change that no longer fits is left out of the view; whether it fails is decided when it is committed.
     for (const ChangePtr& change : pending_) (void)run(change->mutation, *view_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -52,6 +53,8 @@ class Directory : public std::enable_shared_from_this<Directory> {
   void set_work_hook(WorkHook hook);
 
   [[nodiscard]] EntryId id() const;
+  // About the memory that it takes while it is loaded: DirectoryState::weight as of the last record.
+  [[nodiscard]] uint64_t weight_bytes() const { return weight_.load(std::memory_order_relaxed); }
 
   // Makes sure the view includes every record that was in the store `max_age` ago: asks for the next number unless
   // that was done more recently. With 0 the asking begins after this call.
@@ -183,6 +186,7 @@ class Directory : public std::enable_shared_from_this<Directory> {
 
   // Only the thread that has the turn writes to it, under mutex_: that one may read it without, all others only with.
   const std::unique_ptr<LoggedState> base_;
+  std::atomic<uint64_t> weight_{0};  // base_->state.weight
 
   mutable std::optional<DirectoryEdit> view_
       CAIRN_GUARDED_BY(mutex_);  // base_ with pending_ replayed; nullopt: to be replayed

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+
+#include "base/posix_error.h"
+#include "base/units.h"
 
 namespace cairn {
 
@@ -150,11 +154,28 @@ void DirectoryEdit::leave_trace(const std::string& name, const Entry& gone, Nano
   assign(earlier != listed.end() ? earlier->first : name_beside(name, "left", gone.id), std::move(trace));
 }
 
+uint64_t DirectoryEdit::weight_under(const std::string& name) const {
+  const EntryPtr there = find_any(name);
+  return there ? weight_bytes(name, *there) : 0;
+}
+
+Result<void> DirectoryEdit::check_room(const std::string& name, const Entry& entry) const {
+  const uint64_t before = weight_under(name);
+  const uint64_t after = weight_bytes(name, entry);
+  if (after <= before || weight_ - before + after <= most_weight_) return {};
+  return fail_posix(ENOSPC,
+                    "'{}': its directory would take more than {} of memory to be read: remove something from it, or "
+                    "give the mount more `memory`",
+                    name, human_bytes(most_weight_));
+}
+
 void DirectoryEdit::assign(const std::string& name, Entry entry) {
+  weight_ += weight_bytes(name, entry) - weight_under(name);
   changes_.insert_or_assign(name, std::make_shared<const Entry>(std::move(entry)));
 }
 
 void DirectoryEdit::erase(const std::string& name) {
+  weight_ -= weight_under(name);
   if (under_.entries.contains(name)) {
     changes_.insert_or_assign(name, nullptr);
   } else {
@@ -187,13 +208,7 @@ void DirectoryEdit::set_removed(bool removed) { removed_ = removed; }
 bool DirectoryEdit::empty() const { return changes_.empty() && !attributes_ && !removed_; }
 
 void DirectoryEdit::apply_to(DirectoryState& state) const {
-  for (const auto& [name, entry] : changes_) {
-    if (entry) {
-      state.entries.insert_or_assign(name, entry);
-    } else {
-      state.entries.erase(name);
-    }
-  }
+  state.apply(changes_);
   if (attributes_) state.attributes = *attributes_;
   if (removed_) state.removed = *removed_;
 }

@@ -1,7 +1,9 @@
 // A change of a directory in the making.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,7 +20,9 @@ namespace cairn {
 // Thread-safety: none. Ownership: borrows the state, which must not change while the edit has alterations.
 class DirectoryEdit {
  public:
-  explicit DirectoryEdit(const DirectoryState& under) : under_(under) {}
+  // `most_weight`: how far the directory may grow, see check_room().
+  explicit DirectoryEdit(const DirectoryState& under, uint64_t most_weight = std::numeric_limits<uint64_t>::max())
+      : under_(under), most_weight_(most_weight), weight_(under.weight) {}
 
   // Live entry or nullptr; find_any also sees deleted ones.
   [[nodiscard]] EntryPtr find(std::string_view name) const;
@@ -30,6 +34,11 @@ class DirectoryEdit {
   [[nodiscard]] bool removed() const;
   [[nodiscard]] bool has_live_entries() const;
   [[nodiscard]] bool has_marks() const;
+
+  // Whether `entry` may stand under `name`: a directory grows only as far as this host could read it anew. Asked by
+  // whatever users can make a directory larger with, before it writes. What makes it no larger always may, also where
+  // it is too large already. Failures: ENOSPC.
+  [[nodiscard]] Result<void> check_room(const std::string& name, const Entry& entry) const;
 
   // Every taker of a name goes through these, and none of them loses a move's mark (Entry::move): under the same id it
   // stays on the entry; where another id takes the name, what was there goes on as a deleted entry under a name beside
@@ -70,7 +79,11 @@ class DirectoryEdit {
   // "<name>.~<why>-<id>", shortened or numbered where it must be.
   [[nodiscard]] std::string name_beside(const std::string& name, std::string_view why, EntryId id) const;
 
+  [[nodiscard]] uint64_t weight_under(const std::string& name) const;
+
   const DirectoryState& under_;
+  const uint64_t most_weight_;
+  uint64_t weight_;  // of the state with the alterations
   DirectoryChanges changes_;
   std::optional<Attributes> attributes_;
   std::optional<bool> removed_;

@@ -142,6 +142,7 @@ void Directory::apply(const Record& record, uint64_t object_bytes) {
   const MutexLock lock(mutex_);
   const std::vector<Attempt> attempts = std::exchange(attempts_, {});
   base_->apply(record, object_bytes);
+  weight_.store(base_->state.weight, std::memory_order_relaxed);
   view_.reset();
   for (const Attempt& attempt : attempts) {
     if (attempt.commit == record.commit) conclude(attempt);
@@ -165,7 +166,7 @@ void Directory::commit_pending(const Change& own, const RequestContext& context)
 // turn, writes to base_, so `edit` stays valid; changes that arrive meanwhile wait for the next record.
 void Directory::commit_once(const RequestContext& context) {
   MutexLock lock(mutex_);
-  DirectoryEdit edit(base_->state);
+  DirectoryEdit edit(base_->state, environment_.most_directory_weight());
   Attempt attempt;
   for (const ChangePtr& change : pending_) {
     if (change->order <= allowed_) attempt.results.emplace_back(change, run(change->mutation, edit));

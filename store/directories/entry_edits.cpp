@@ -34,19 +34,26 @@ void date_current_version(Entry& entry) {
   entry.versions.back() = std::make_shared<const Version>(std::move(dated));
 }
 
-void put_version(DirectoryEdit& edit, const std::string& name, Entry entry, const VersionPtr& version,
-                 size_t keep_versions) {
+Result<void> put_version(DirectoryEdit& edit, const std::string& name, Entry entry, const VersionPtr& version,
+                         size_t keep_versions) {
   entry.attributes.mtime = version->mtime;
   entry.attributes.ctime = version->published;
-  edit.put(name, entry.with_version(version, keep_versions));
+  Entry changed = entry.with_version(version, keep_versions);
+  if (auto room = edit.check_room(name, changed); !room) return room;
+  edit.put(name, std::move(changed));
+  return {};
 }
 
 // A file that the name has not had so far, with its first version.
-void put_anew(DirectoryEdit& edit, const std::string& name, Entry file, const VersionPtr& version,
-              size_t keep_versions) {
+Result<void> put_anew(DirectoryEdit& edit, const std::string& name, Entry file, const VersionPtr& version,
+                      size_t keep_versions) {
   file.attributes.mtime = version->mtime;
   file.attributes.ctime = version->published;
-  edit.put(name, after_tombstone(edit, name, file.with_version(version, keep_versions), keep_versions));
+  const Entry published = file.with_version(version, keep_versions);
+  if (auto room = edit.check_room(name, published); !room) return room;
+  edit.put(name, after_tombstone(edit, name, published, keep_versions));
+  edit.touch(version->published);
+  return {};
 }
 
 // The version goes among those that are history already: the last of all, but for the one that is still current.
@@ -57,6 +64,7 @@ Result<void> put_behind(DirectoryEdit& edit, const std::string& name, const Entr
   Entry changed = there;
   changed.versions.insert(changed.versions.end() - (has_current ? 1 : 0), version);
   changed.trim(keep_versions);
+  if (auto room = edit.check_room(name, changed); !room) return room;
   edit.put(name, std::move(changed));
   return {};
 }
@@ -86,8 +94,7 @@ Result<void> put_late(DirectoryEdit& edit, const std::string& name, const Entry&
     return fail_posix(EPERM, "'{}' is another owner's file by now", name);
   }
   if (!there.deleted && late.was_written_on(there.current())) {
-    put_version(edit, name, there, late.version, keep_versions);
-    return {};
+    return put_version(edit, name, there, late.version, keep_versions);
   }
   if (put_in_place(edit, name, there, late.version)) return {};
   return put_behind(edit, name, there, late.version, keep_versions);
@@ -121,6 +128,7 @@ Mutation create_entry(const std::string& name, const Entry& entry, uint64_t sess
       if (exclusive) return fail(Errc::already_exists, "'{}' exists", name);
       return {};
     }
+    if (auto room = edit.check_room(name, entry); !room) return room;
     Entry created = entry;
     const EntryPtr before = edit.history_for(name, created, entry.attributes.ctime);
     const bool goes_on = before && !before->versions.empty();
@@ -148,6 +156,7 @@ Mutation change_entry(const std::string& name, EntryId id, const AttributeChange
     Entry changed = *found.entry;
     if (auto done = change(changed.attributes); !done) return done;
     date_current_version(changed);
+    if (auto room = edit.check_room(found.name, changed); !room) return room;
     edit.put(found.name, std::move(changed));
     return {};
   };
@@ -169,8 +178,7 @@ Mutation publish_version(const std::string& name, const Entry& file, const Versi
     if (auto here = check_not_removed(edit); !here) return here;
     const FoundEntry found = find_entry(edit, name, file.id);
     if (found.entry) {
-      put_version(edit, found.name, *found.entry, version, keep_versions);
-      return {};
+      return put_version(edit, found.name, *found.entry, version, keep_versions);
     }
     const EntryPtr there = edit.find_any(name);
     if (there && there->deleted && there->id == file.id) return {};
@@ -182,14 +190,11 @@ Mutation publish_version(const std::string& name, const Entry& file, const Versi
       Entry ours = *there;
       ours.attributes.mode = file.attributes.mode;
       ours.attributes.gid = file.attributes.gid;
-      put_version(edit, name, std::move(ours), version, keep_versions);
-      return {};
+      return put_version(edit, name, std::move(ours), version, keep_versions);
     }
     Entry again = file;
     again.id = lost_id;
-    put_anew(edit, name, std::move(again), version, keep_versions);
-    edit.touch(version->published);
-    return {};
+    return put_anew(edit, name, std::move(again), version, keep_versions);
   };
 }
 
@@ -202,15 +207,15 @@ Mutation publish_late(const LateVersion& late, size_t keep_versions) {
     if (there && !there->deleted) {
       const bool is_replaced = there->id == late.replaces && there->attributes.uid == late.file.attributes.uid;
       if (!is_replaced) return fail_posix(EEXIST, "'{}' is another entry by now", late.name);
+      if (auto room = edit.check_room(late.name, late.file.with_version(late.version, keep_versions)); !room)
+        return room;
       edit.remove(late.name, late.version->published);
     }
     if (there && there->id == late.file.id) return put_late(edit, late.name, *there, late, keep_versions);
     if (late.base || late.was_listed) {
       return fail_posix(ENOENT, "'{}' is gone without a trace: moved, deleted or forgotten", late.name);
     }
-    put_anew(edit, late.name, late.file, late.version, keep_versions);
-    edit.touch(late.version->published);
-    return {};
+    return put_anew(edit, late.name, late.file, late.version, keep_versions);
   };
 }
 

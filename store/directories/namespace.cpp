@@ -10,7 +10,7 @@ namespace cairn {
 
 namespace {
 
-// Directories that stay loaded although nobody holds them.
+// Directories that stay loaded although nobody holds them: so many at most, and no more than may be read at once.
 constexpr size_t kRecentDirectories = 64;
 constexpr size_t kFirstSweep = 1024;
 
@@ -29,6 +29,7 @@ Mutation free_name(const std::string& name, EntryId id, Nanos now) {
 Mutation put_new(const std::string& name, const Entry& entry, Nanos now, size_t keep_versions) {
   return [=](DirectoryEdit& edit) -> Result<void> {
     if (edit.find(name)) return fail_posix(EEXIST, "'{}' exists", name);
+    if (auto room = edit.check_room(name, entry); !room) return room;
     const EntryPtr before = edit.history_for(name, entry, now);
     edit.put(name, before ? entry.over(*before, keep_versions) : entry);
     edit.touch(now);
@@ -125,6 +126,12 @@ void Namespace::keep_recent(const std::shared_ptr<Directory>& directory) {
     *found = directory;
   }
   std::rotate(recent_.begin(), found, std::next(found));
+  uint64_t weight = directory->weight_bytes();
+  const auto surplus = std::find_if(std::next(recent_.begin()), recent_.end(), [&](const auto& recent) {
+    weight += recent->weight_bytes();
+    return weight > environment_.most_metadata_bytes();
+  });
+  recent_.erase(surplus, recent_.end());
 }
 
 void Namespace::forget_expired() {

@@ -98,6 +98,7 @@ Result<void> arrive(DirectoryEdit& edit, const Entry& source, EntryId origin, co
   }
   Move move{.directory = origin, .name = renaming.from, .replacement = nullptr, .attempt = 0};
   if (source.kind == Kind::directory) move.attempt = renaming.attempt;
+  if (auto room = edit.check_room(renaming.to, source); !room) return room;
   Entry entry = source;
   if (renaming.mode == RenameMode::exchange) {
     if (!target) return fail_posix(ENOENT, "no entry '{}'", renaming.to);

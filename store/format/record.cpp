@@ -170,17 +170,8 @@ Result<RecordNumber> snapshot_of_record(ByteView object, EntryId directory, Reco
 void apply_record(const Record& record, DirectoryState& state) {
   if (record.attributes) state.attributes = *record.attributes;
   state.removed = record.removed;
-  if (record.snapshot == record.number) {
-    state.entries = record.changes;  // at once, which takes over the nodes that are there
-    return;
-  }
-  for (const auto& [name, entry] : record.changes) {
-    if (entry) {
-      state.entries.insert_or_assign(name, entry);
-    } else {
-      state.entries.erase(name);
-    }
-  }
+  if (record.snapshot == record.number) return state.replace(record.changes);
+  state.apply(record.changes);
 }
 
 }  // namespace cairn

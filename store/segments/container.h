@@ -19,6 +19,9 @@ struct Stretch {
   bool operator==(const Stretch&) const = default;
 };
 
+// More tensors than that are no header's that is believed; so planning a file takes little memory, whatever it says.
+inline constexpr uint64_t kMaxTensors = 1U << 18;
+
 // What a container has told of itself so far.
 struct Layout {
   std::vector<Stretch> tensors;  // ascending, not overlapping

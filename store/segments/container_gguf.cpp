@@ -11,7 +11,6 @@ namespace cairn {
 namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 256U << 20;  // tokenizers of half a million words take 20 MiB
-constexpr uint64_t kMaxTensors = 1U << 20;
 constexpr uint32_t kMaxDimensions = 8;
 constexpr uint64_t kMaxOffset = 1ULL << 62;
 

@@ -27,7 +27,8 @@ class Container;
 // one segment. The same bytes give the same plan however they were written and however often they were looked at.
 //
 // Thread-safety: one thread at a time.
-// Failures: only those of the source. Hostile headers cost time linear in the file and memory linear in its chunks.
+// Failures: only those of the source. Hostile headers cost time linear in the file and 32 MiB of memory,
+// or what is linear in its chunks.
 class SegmentPlanner {
  public:
   explicit SegmentPlanner(uint32_t chunk_size);

@@ -45,6 +45,8 @@ void TestHost::start() {
   environment_->environment().options.revalidate = options_.revalidate;
   environment_->environment().options.read_only = options_.read_only;
   environment_->environment().options.commit_async = options_.commit_async;
+  environment_->environment().options.most_open = options_.most_open;
+  environment_->environment().options.most_writers = options_.most_writers;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
   writer_ = std::make_unique<ChunkWriter>(environment_->environment());
   auto opened =
@@ -242,7 +244,7 @@ Result<void> TestHost::truncate(const std::string& path, uint64_t size_bytes) {
 
 Result<std::vector<std::string>> TestHost::list(const std::string& path) {
   return with_node(path, [&](NodeId node) -> Result<std::vector<std::string>> {
-    auto handle = files_->open_directory(node, test_context());
+    auto handle = files_->open_directory(node, {}, test_context());
     if (!handle) return fail(std::move(handle).error());
     std::vector<std::string> names;
     const auto take = [&](const DirectoryEntry& entry, const std::optional<NodeReply>&, uint64_t) {

@@ -23,6 +23,8 @@ struct TestHostOptions {
   uint64_t staging_bytes = 0;
   uint64_t cache_bytes = 256ULL << 20;
   bool may_not_open = false;  // a store that cannot be opened is no failure: ask is_open()
+  uint64_t most_open = StoreOptions{}.most_open;
+  uint64_t most_writers = StoreOptions{}.most_writers;
 };
 
 // A FileSystem with everything it needs, over a store that others may share.

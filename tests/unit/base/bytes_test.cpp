@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "base/units.h"
 
@@ -62,6 +65,30 @@ TEST(Buffer, of_nothing_is_empty) {
   EXPECT_TRUE(Buffer().empty());
   EXPECT_TRUE(Buffer::copy_of({}).empty());
   EXPECT_EQ(Buffer(0).view().size(), 0);
+}
+
+namespace {
+
+// The flags of the mapping that `address` is in, as /proc shows them.
+std::string flags_of_map_at(const void* address) {
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
+  std::ifstream maps("/proc/self/smaps");
+  bool is_inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) is_inside = begin <= wanted && wanted < end;
+    if (is_inside && line.starts_with("VmFlags:")) return line + " ";
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST(Buffer, of_a_chunks_size_is_left_out_of_core_dumps) {
+  const Block block = allocate_block(4U << 20);
+  if (!block.get_deleter().is_pooled) GTEST_SKIP() << "this build has no pool";
+  EXPECT_NE(flags_of_map_at(block.get()).find(" dd "), std::string::npos) << flags_of_map_at(block.get());
 }
 
 }  // namespace cairn

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -99,6 +101,27 @@ TEST(Mounts, sockets_and_caches_are_where_their_user_may_write) {
   EXPECT_EQ(default_cache_directory(host, "0123456789abcdef", "/mnt"), "/var/cache/cairnfs/01234567-mnt");
   host.variables["CAIRNFS_RUNTIME_DIR"] = "/r";
   EXPECT_EQ(control_socket_path(host, "/mnt/a"), "/r/mnt-a.sock");
+}
+
+TEST(Mounts, the_socket_of_another_users_daemon_is_found_beside) {
+  const TemporaryDirectory directory;
+  const HostEnvironment host{.variables = {{"CAIRNFS_RUNTIME_DIR", directory.path().string()}}};
+  const auto make_socket = [](const std::string& path) {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << path;
+  };
+  const std::string usual = control_socket_path(host, "/mnt/a");
+  EXPECT_EQ(find_control_socket(host, "/mnt/a"), usual);
+  const std::string beside = directory.path() / "mnt-a" / "mnt-a.sock";
+  make_socket(beside);
+  EXPECT_EQ(find_control_socket(host, "/mnt/a"), beside);
+  EXPECT_EQ(find_control_socket(host, "/mnt/b"), control_socket_path(host, "/mnt/b"));
+  make_socket(usual);
+  EXPECT_EQ(find_control_socket(host, "/mnt/a"), usual);
 }
 
 TEST(Mounts, the_process_that_holds_a_file_is_found) {

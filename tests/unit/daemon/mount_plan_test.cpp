@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/random.h"
 #include "remote/open.h"
@@ -99,6 +100,44 @@ TEST_F(MountPlanTest, who_may_not_write_reads_and_is_told) {
   EXPECT_TRUE(planned->session.read_only);
   ASSERT_EQ(notices_.size(), 1U);
   EXPECT_THAT(notices_.front(), HasSubstr("mounting read-only"));
+}
+
+// A host whose control group may use so much.
+class MountPlanInGroupTest : public MountPlanTest {
+ protected:
+  uint64_t memory_of(const std::string& limit) {
+    init();
+    const std::filesystem::path group = home_.path() / "group";
+    std::filesystem::create_directories(group);
+    HostEnvironment host;
+    host.mountinfo = home_.path() / "mountinfo";
+    host.cgroup = home_.path() / "cgroup";
+    std::ofstream(host.mountinfo) << "41 31 0:37 / " << group.string() << " rw - cgroup2 none rw\n";
+    std::ofstream(host.cgroup) << "0::/\n";
+    std::ofstream(group / "memory.max") << limit << "\n";
+    const auto planned = plan_mount(request_, host, [](const std::string&) {});
+    EXPECT_TRUE(planned) << planned.error().to_string();
+    if (planned) group_bytes_ = planned->group_memory_bytes;
+    return planned ? planned->store.settings.memory_bytes : 0;
+  }
+  uint64_t group_bytes_ = 0;
+};
+
+TEST_F(MountPlanInGroupTest, memory_is_a_quarter_of_the_groups) {
+  EXPECT_EQ(memory_of("1073741824"), 256ULL << 20);
+  EXPECT_EQ(group_bytes_, 1ULL << 30);
+}
+
+TEST_F(MountPlanInGroupTest, memory_is_no_less_than_can_be_set) { EXPECT_EQ(memory_of("100000000"), 64ULL << 20); }
+
+TEST_F(MountPlanInGroupTest, memory_is_the_default_in_a_large_group) {
+  EXPECT_EQ(memory_of("8589934592"), 512ULL << 20);
+  EXPECT_EQ(group_bytes_, 0U);
+}
+
+TEST_F(MountPlanInGroupTest, memory_that_is_given_stays) {
+  ASSERT_TRUE(assign(request_.settings, *find_setting("memory"), "512MiB"));
+  EXPECT_EQ(memory_of("1073741824"), 512ULL << 20);
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ TEST_F(Names, a_removed_directory_that_is_still_open_takes_no_names) {
   EXPECT_EQ(errno_of(host.files().create(gone, "x", 0644, O_WRONLY, {}, test_context())), ENOENT);
   EXPECT_EQ(errno_of(host.files().make_symlink(gone, "x", "t", {}, test_context())), ENOENT);
   EXPECT_EQ(host.files().get_attributes(gone, std::nullopt, test_context())->attributes.nlink, 0U);
-  const auto listing = host.files().open_directory(gone, test_context());
+  const auto listing = host.files().open_directory(gone, {}, test_context());
   ASSERT_TRUE(listing);
   host.files().release_directory(*listing);
   host.files().forget(gone, 1);
@@ -279,7 +279,7 @@ class RewoundListings : public TwoHosts {
 };
 
 TEST_F(RewoundListings, what_is_made_before_the_first_read_is_listed) {
-  const HandleId handle = *a.files().open_directory(kRootNode, test_context());
+  const HandleId handle = *a.files().open_directory(kRootNode, {}, test_context());
   ASSERT_TRUE(a.mkdir("d"));
   EXPECT_THAT(names(handle), ElementsAre("d"));
   a.files().release_directory(handle);
@@ -287,7 +287,7 @@ TEST_F(RewoundListings, what_is_made_before_the_first_read_is_listed) {
 
 TEST_F(RewoundListings, reading_from_the_start_again_lists_anew_and_reading_on_does_not) {
   ASSERT_TRUE(a.mkdir("d"));
-  const HandleId handle = *a.files().open_directory(kRootNode, test_context());
+  const HandleId handle = *a.files().open_directory(kRootNode, {}, test_context());
   EXPECT_THAT(names(handle), ElementsAre("d"));
   ASSERT_TRUE(b.mkdir("e"));
   EXPECT_THAT(names(handle, 3), ElementsAre());
@@ -298,7 +298,7 @@ TEST_F(RewoundListings, reading_from_the_start_again_lists_anew_and_reading_on_d
 TEST_F(RewoundListings, a_place_in_an_earlier_stream_can_be_read_from) {
   ASSERT_TRUE(a.mkdir("d"));
   ASSERT_TRUE(a.mkdir("e"));
-  const HandleId handle = *a.files().open_directory(kRootNode, test_context());
+  const HandleId handle = *a.files().open_directory(kRootNode, {}, test_context());
   EXPECT_THAT(names(handle, 3), ElementsAre("e"));
   a.files().release_directory(handle);
 }

@@ -48,5 +48,40 @@ TEST_F(NodeTableTest, a_directory_is_not_put_back_below_what_it_was_moved_from) 
   EXPECT_EQ(table->place(*node).name, "new");
 }
 
+// Their inode numbers are hashes of names, and a name can be looked for whose hash is another's.
+TEST_F(NodeTableTest, version_directories_are_told_apart_by_name_and_not_by_number) {
+  const VersionsNodePtr one = table->hold_versions(table->root(), 99, "hers");
+  const VersionsNodePtr other = table->hold_versions(table->root(), 99, "mine");
+  EXPECT_NE(one, other);
+  EXPECT_EQ(one->name, "hers");
+  EXPECT_EQ(other->name, "mine");
+  EXPECT_EQ(table->hold_versions(table->root(), 99, "hers"), one);
+}
+
+TEST_F(NodeTableTest, version_directories_are_told_apart_by_what_is_above_them) {
+  auto made = Directory::create(host.environment(), {}, test_context());
+  ASSERT_TRUE(made);
+  const DirectoryNodePtr below = table->hold_directory(*made, {table->root(), "d"});
+  EXPECT_NE(table->hold_versions(table->root(), 99, "f"), table->hold_versions(below, 99, "f"));
+}
+
+TEST_F(NodeTableTest, old_versions_are_told_apart_by_name_and_not_by_number) {
+  Entry old = *entry;
+  old.id = 99;
+  const auto made_up = std::make_shared<const Entry>(old);
+  const FileNodePtr hers = table->hold_old_version({table->root(), "hers/1"}, made_up);
+  EXPECT_NE(table->hold_old_version({table->root(), "mine/1"}, made_up), hers);
+  EXPECT_EQ(table->hold_old_version({table->root(), "hers/1"}, made_up), hers);
+}
+
+TEST_F(NodeTableTest, a_file_with_the_number_of_an_old_version_is_not_it) {
+  const FileNodePtr old = table->hold_old_version({table->root(), "f/1"}, entry);
+  const FileNodePtr file = table->hold_file({table->root(), "f"}, entry);
+  EXPECT_NE(file, old);
+  EXPECT_FALSE(file->old_version);
+  table->moved(entry->id, {table->root(), "g"});
+  EXPECT_EQ(table->view(*old).place.parent, nullptr);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -82,7 +82,7 @@ class Listings : public OneHost {
 
 TEST_F(Listings, go_on_where_the_last_reply_was_full) {
   for (const std::string name : {"a", "b", "c"}) write(name, "x");
-  const auto handle = host.files().open_directory(kRootNode, test_context());
+  const auto handle = host.files().open_directory(kRootNode, {}, test_context());
   const Seen first = read_some(*handle, 0, false, 3);
   EXPECT_THAT(first.names, ElementsAre(".", "..", "a"));
   EXPECT_THAT(read_some(*handle, first.next, false, 10).names, ElementsAre("b", "c"));
@@ -91,7 +91,7 @@ TEST_F(Listings, go_on_where_the_last_reply_was_full) {
 
 TEST_F(Listings, do_not_change_while_they_are_read_and_do_when_rewound) {
   write("a", "x");
-  const auto handle = host.files().open_directory(kRootNode, test_context());
+  const auto handle = host.files().open_directory(kRootNode, {}, test_context());
   EXPECT_THAT(read_some(*handle, 0, false, 2).names, ElementsAre(".", ".."));
   write("b", "x");
   EXPECT_THAT(read_some(*handle, 2, false, 10).names, ElementsAre("a"));
@@ -104,7 +104,7 @@ TEST_F(Listings, with_attributes_count_a_lookup_for_each_entry_that_was_taken) {
   write("b", "x");
   ASSERT_TRUE(host.mkdir("d"));
   const uint64_t before = host.files().stats().nodes;
-  const auto handle = host.files().open_directory(kRootNode, test_context());
+  const auto handle = host.files().open_directory(kRootNode, {}, test_context());
   const Seen seen = read_some(*handle, 0, true, 3);
   EXPECT_EQ(host.files().stats().nodes, before + 1);
   ASSERT_TRUE(seen.replies[2]);
@@ -122,7 +122,7 @@ TEST_F(Listings, say_where_they_are) {
   ASSERT_TRUE(host.mkdir("d"));
   ASSERT_TRUE(host.mkdir("d/e"));
   const auto held = host.hold("d/e");
-  const auto handle = host.files().open_directory(held->node, test_context());
+  const auto handle = host.files().open_directory(held->node, {}, test_context());
   std::vector<EntryId> inodes;
   const auto take = [&](const DirectoryEntry& entry, const std::optional<NodeReply>&, uint64_t) {
     inodes.push_back(entry.ino);

@@ -22,6 +22,7 @@ class FakeCallers {
     bool exiting = false;
     int exit_code = 0;
     uint32_t process = 0;  // 0: the thread is its first one
+    uint64_t capabilities = 0;
   };
 
   [[nodiscard]] std::string path() const { return directory_.path(); }
@@ -35,7 +36,7 @@ class FakeCallers {
                                        << (seen.process != 0 ? seen.process : thread) << "\nSigQ:\t0/96365\n"
                                        << "SigPnd:\t" << mask(0) << "\nShdPnd:\t" << mask(seen.pending) << "\nSigBlk:\t"
                                        << mask(seen.blocked) << "\nSigIgn:\t" << mask(0) << "\nSigCgt:\t"
-                                       << mask(seen.handled) << "\n";
+                                       << mask(seen.handled) << fmt::format("\nCapEff:\t{:016x}\n", seen.capabilities);
     std::filesystem::rename(home / "status.new", home / "status");
   }
 

@@ -36,7 +36,7 @@ uint64_t FakeKernel::send(uint32_t opcode, uint64_t node, const std::string& bod
   header.opcode = opcode;
   header.unique = next_unique_;
   header.nodeid = node;
-  header.uid = 1000;
+  header.uid = user_;
   header.gid = 100;
   header.pid = caller_;
   next_unique_ += 2;  // odd numbers are the kernel's own, for interrupts

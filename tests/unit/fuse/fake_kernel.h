@@ -72,6 +72,8 @@ class FakeKernel {
 
   // Requests come from this thread from now on.
   void set_caller(uint32_t thread) { caller_ = thread; }
+  // And from this user.
+  void set_user(uint32_t uid) { user_ = uid; }
 
   // The mount is gone.
   void hang_up();
@@ -84,6 +86,7 @@ class FakeKernel {
   int daemon_end_ = -1;
   uint64_t next_unique_ = 2;
   uint32_t caller_ = 4711;
+  uint32_t user_ = 1000;
   std::map<uint64_t, Reply> replies_;
   std::vector<StoredPages> pages_;
 };

@@ -44,7 +44,7 @@ class MockFileSystem : public FileSystem, public FileSystemControl {
   MOCK_METHOD(Result<void>, flush, (HandleId, Context), (override));
   MOCK_METHOD(Result<void>, sync, (HandleId, Context), (override));
   MOCK_METHOD(void, release, (HandleId), (override));
-  MOCK_METHOD(Result<HandleId>, open_directory, (NodeId, Context), (override));
+  MOCK_METHOD(Result<HandleId>, open_directory, (NodeId, const Caller&, Context), (override));
   MOCK_METHOD(Result<void>, read_directory, (HandleId, uint64_t, bool, const Emit&, Context), (override));
   MOCK_METHOD(Result<void>, sync_directory, (NodeId, Context), (override));
   MOCK_METHOD(void, release_directory, (HandleId), (override));

@@ -211,5 +211,19 @@ TEST_F(FuseTranslationTest, xattrs_are_listed_set_and_removed) {
   EXPECT_EQ(kernel.call(FUSE_REMOVEXATTR, 7, packed("user.b")).error, ENODATA);
 }
 
+TEST_F(FuseTranslationTest, trusted_attributes_are_listed_for_root_with_its_capabilities_alone) {
+  ON_CALL(files, list_xattrs(7, _)).WillByDefault(Return(std::vector<std::string>{"trusted.a", "user.b"}));
+  const auto list = [this] { return kernel.call(FUSE_LISTXATTR, 7, packed(fuse_getxattr_in{100, 0})).body; };
+  EXPECT_EQ(list(), std::string("user.b\0", 7));
+  EXPECT_EQ(kernel.call(FUSE_LISTXATTR, 7, packed(fuse_getxattr_in{0, 0})).as<fuse_getxattr_out>().size, 7U);
+  kernel.set_user(0);
+  EXPECT_EQ(list(), std::string("trusted.a\0user.b\0", 17));
+  callers.show(7777, {.capabilities = 1ULL << 21});
+  kernel.set_caller(7777);
+  EXPECT_EQ(list(), std::string("trusted.a\0user.b\0", 17));
+  callers.show(7777, {.capabilities = ~(1ULL << 21)});
+  EXPECT_EQ(list(), std::string("user.b\0", 7));
+}
+
 }  // namespace
 }  // namespace cairn

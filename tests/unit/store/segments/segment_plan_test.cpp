@@ -4,6 +4,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
 #include "base/digest.h"
@@ -233,6 +234,67 @@ TEST(SegmentPlan, header_of_offsets_beyond_any_file_is_one_segment) {
   file += header + noise(100'000, 1);
   EXPECT_EQ(plan_of(file).starts, std::vector<uint64_t>{0});
 }
+
+TEST(SegmentPlan, names_and_texts_of_a_header_may_be_long_and_hold_anything) {
+  const std::string name(5000, 'n');
+  const std::string text = R"("\"}]\\ \u00e9 \ud83d\ude00 data_offsets [1,2]" )" + std::string("  \n\t ");
+  std::string header = R"({"__metadata__":{"data_offsets":)" + text + R"(,"long":")" + std::string(300'000, 'x') +
+                       R"("},")" + name + R"(":{"shape":[-1,1.5e3,null,true],"data_offsets":[ 0 , 70000 ]},)" +
+                       R"("b\"":{"data_offsets":[70000,140000]}})";
+  std::string file(8, '\0');
+  store_le<uint64_t>(header.size(), reinterpret_cast<std::byte*>(file.data()));
+  file += header;
+  const uint64_t base = file.size();
+  file += noise(140'000, 1);
+  EXPECT_EQ(plan_of(file).starts, (std::vector<uint64_t>{0, base, base + 70'000}));
+}
+
+// The most memory that this process has had since it was last asked to forget that.
+uint64_t peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  uint64_t kib = 0;
+  for (std::string word; status >> word && word != "VmHWM:";) {
+  }
+  status >> kib;
+  return kib << 10;
+}
+
+struct HostileHeader {
+  const char* what;
+  std::string begin;
+  std::string again;  // until the header has all the bytes that one may have
+};
+
+class SegmentPlanMemory : public ::testing::TestWithParam<HostileHeader> {};
+
+TEST_P(SegmentPlanMemory, a_header_as_large_as_may_be_takes_little) {
+  constexpr uint64_t kHeaderBytes = 99'999'992;
+  const std::string& again = GetParam().again;
+  std::string begin(8, '\0');
+  store_le<uint64_t>(kHeaderBytes, reinterpret_cast<std::byte*>(begin.data()));
+  begin += GetParam().begin;
+  const PlanSource header{.read = [&](uint64_t offset, MutableByteView out) -> Result<size_t> {
+    for (std::byte& byte : out) {
+      byte =
+          static_cast<std::byte>(offset < begin.size() ? begin[offset] : again[(offset - begin.size()) % again.size()]);
+      ++offset;
+    }
+    return out.size();
+  }};
+  std::ofstream("/proc/self/clear_refs") << 5;
+  const uint64_t before = peak_bytes();
+  const auto plan = plan_segments(header, kHeaderBytes + 8, true, 4U << 20);
+  ASSERT_TRUE(plan);
+  EXPECT_LT(peak_bytes() - before, 48U << 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Hostile, SegmentPlanMemory,
+    ::testing::Values(HostileHeader{"one_name", "{\"", "n"}, HostileHeader{"one_escaped_name", "{\"", "\\u12e4"},
+                      HostileHeader{"one_number", "{\"a\":1", "1"}, HostileHeader{"blanks", "{\"a\":1", " "},
+                      HostileHeader{"lists", "{\"a\":[[]", ",[]"}, HostileHeader{"nested_lists", "{\"a\":[", "[1,"},
+                      HostileHeader{"tensors", "{\"a\":1", ",\"\":{\"data_offsets\":[0,0]}"}),
+    [](const auto& of) { return std::string(of.param.what); });
 
 // An entry of unknown size, and then nothing for 64 TiB: what would take weeks to read.
 TEST(SegmentPlanTest, a_hole_is_not_searched_for_the_end_of_an_entry) {
