@@ -150,9 +150,10 @@ Result<BackgroundProcess> start_daemon(const MountRequest& request, const Stream
   return start_in_background(work, on_notice, request.settings.mount_timeout + kStartGrace);
 }
 
-// The mount that a daemon which did not come up leaves in the kernel.
+// The mount that a daemon which did not come up leaves in the kernel; not that of another one which did.
 void clear_mount(const std::string& mountpoint, const Streams& streams) {
   if (!mount_at(cairnfs_mounts(streams.host), mountpoint)) return;
+  if (probe_mount(mountpoint, kStartGrace) == MountHealth::answers) return;
   (void)unmount(mountpoint, UnmountMode::lazy, streams.host.superuser);
 }
 

@@ -23,9 +23,11 @@ Result<void> await_predecessor(const std::string& control_socket, std::chrono::n
   pollfd ended{process.get(), POLLIN, 0};
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
   if (::poll(&ended, 1, static_cast<int>(std::min<int64_t>(ms, 1 << 30))) > 0) return {};
-  return fail(Errc::deadline_exceeded,
-              "the mount that was here before (pid {}) has not ended within {}: it publishes, or files are open in it",
-              pid, human_duration(timeout));
+  return fail(
+      Errc::conflict,
+      "the mount that was here before (pid {}) has not ended within {}: it publishes, or files are open in it, or "
+      "it is none that ends, but another one that was begun at the same time",
+      pid, human_duration(timeout));
 }
 
 }  // namespace cairn

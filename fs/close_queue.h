@@ -49,8 +49,8 @@ class CloseQueue {
   uint64_t enter(EntryId directory);
   void ready(uint64_t order, uint64_t draft, uint64_t size_bytes);
   void ready(uint64_t order, std::shared_ptr<Directory> changes);
-  // What earlier processes left: an order that is taken, and a close at the place that it had then. As long as the queue
-  // is held nothing is taken from it, so that all of them can be entered before the first goes.
+  // What earlier processes left: an order that is taken, and a close at the place that it had then. As long as the
+  // queue is held nothing is taken from it, so that all of them can be entered before the first goes.
   void hold();
   void continue_after(uint64_t order);
   void enter_again(const Place& place);

@@ -167,6 +167,7 @@ class Publisher {
   Result<std::shared_ptr<Draft>> opened(uint64_t number, const RequestContext& context);
   Result<void> place(uint64_t number, const RequestContext& context);
   void list_again(const KeptFile& kept, Directory& directory) const;
+  void unlist(const FileNodePtr& node);
   void show(const KeptFile& kept, const EntryPtr& entry);
   Result<void> place_and_attempt(uint64_t number, const RequestContext& context);
 

@@ -175,7 +175,9 @@ void Publisher::list_again(const KeptFile& kept, Directory& directory) const {
     if (auto removed = remove(edit); !removed) return removed;
     return put(edit);
   };
-  if (auto entered = directory.commit_in_order(create, identity.order); !entered) {
+  // Where nothing else is committed in order, it must not come after what is.
+  auto entered = in_order() ? directory.commit_in_order(create, identity.order) : directory.commit_soon(create);
+  if (!entered) {
     log::warning("'{}' is not listed before it is published: {}", identity.path, entered.error().to_string());
   }
 }
@@ -400,7 +402,18 @@ Result<void> Publisher::discard_kept(uint64_t number) {
   log::warning("kept draft {} is discarded, as asked", number);
   hide(*kept);
   forget(number);
+  if (kept->state == KeptState::queued && kept->node) unlist(kept->node);
   return {};
+}
+
+// A new file of which nothing is left, and the store has not heard, is none.
+void Publisher::unlist(const FileNodePtr& node) {
+  if (!is_pending(*node) || !kept_of(*node).empty()) return;
+  const NodePlace place = nodes_.view(*node).place;
+  auto removal = remove_entry(place.name, node->ino, sources_.environment.clock.wall_now());
+  if (auto done = change_soon(place.parent->directory, std::move(removal)); !done) {
+    log::warning("'{}' is left without its bytes: {}", nodes_.path(place), done.error().to_string());
+  }
 }
 
 Result<std::shared_ptr<Draft>> Publisher::open_kept(uint64_t number, const RequestContext& context) {

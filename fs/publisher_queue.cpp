@@ -16,18 +16,17 @@ namespace {
 // Places that share one record, at most.
 constexpr size_t kMostOfARun = 1024;
 
-// Whatever comes next would meet it as well, so the queue waits: the store is away, full, or takes nothing from us.
-// What is wrong with one file alone carries an errno, or is none of these.
-bool is_about_the_store(const Error& error) {
+// Whatever comes next would meet it as well, so the queue waits: the store is away, full, takes nothing from us, or is
+// not what it was (its bucket is gone). What is wrong with one file alone carries an errno, or is one of these; before
+// it is sealed its bytes may be what cannot be read.
+bool is_about_the_store(const Error& error, bool is_sealed) {
   if (error.posix() != 0) return false;
   switch (error.code()) {
-    case Errc::unavailable:
-    case Errc::deadline_exceeded:
-    case Errc::cancelled:
-    case Errc::no_space:
-    case Errc::permission_denied:
-    case Errc::read_only: return true;
-    default: return false;
+    case Errc::not_found:
+    case Errc::already_exists:
+    case Errc::corrupt: return false;
+    case Errc::io: return is_sealed;
+    default: return true;
   }
 }
 
@@ -201,7 +200,7 @@ Result<void> Publisher::trim(std::vector<Publication>& run) const {
     // Given up, replaced, or published in another way while it was sealed.
     const auto now = publication.kept ? find(publication.place.draft) : std::nullopt;
     if (!now || now->state != KeptState::queued) publication.kept.reset();
-    const bool is_held_up = !publication.outcome && is_about_the_store(publication.outcome.error());
+    const bool is_held_up = !publication.outcome && is_about_the_store(publication.outcome.error(), false);
     const auto there = directory_of(publication);
     if (!is_held_up && (!there || !directory || there == directory)) {
       if (there) directory = there;
@@ -266,7 +265,7 @@ Mutation Publisher::publication_of_close(const KeptFile& kept, const FileView& v
 // Out of the queue with it, unless it has to wait for the store there.
 Result<void> Publisher::conclude(const Publication& publication) {
   const Result<void>& outcome = publication.outcome;
-  if (!outcome && is_about_the_store(outcome.error())) return outcome;
+  if (!outcome && is_about_the_store(outcome.error(), true)) return outcome;
   if (publication.kept && outcome) {
     note_published(*publication.kept->node, publication.kept->draft, publication.version);
     if (publication.kept->is_late) tell_where(*publication.kept, publication.version);

@@ -235,10 +235,13 @@ std::optional<SteadyTime> Directory::due_locked() const {
 }
 
 // Every waiter is ready to do the work itself, so that nobody depends on another's request staying alive. A close has
-// an hour for its bytes; what it has for its record is the commit that is under way, and its own.
+// an hour; of that, what it has for its record while the store says nothing is the commit that is under way, and its
+// own.
 Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const RequestContext& whole) {
-  const RequestContext context = whole.no_longer_than(2 * environment_.options.operation_timeout);
-  while (!change->outcome) {
+  RequestContext context = answered_soon(whole);
+  for (RecordNumber heard = base_->number; !change->outcome;) {
+    if (heard != base_->number) context = answered_soon(whole);
+    heard = base_->number;
     if (auto alive = context.check(); !alive) {
       withdraw(change);
       return fail(alive.error().in("commit to a directory"));
@@ -252,12 +255,16 @@ Result<void> Directory::await(const ChangePtr& change, MutexLock& lock, const Re
       committing_ = true;
       {
         const Role turn(*this, turn_taken_, lock);
-        commit_pending(*change, context);
+        commit_pending(*change, context, whole);
       }
       committing_ = false;
     }
   }
   return *change->outcome;
+}
+
+RequestContext Directory::answered_soon(const RequestContext& whole) const {
+  return whole.no_longer_than(2 * environment_.options.operation_timeout);
 }
 
 // If the change is part of a record under way, it is in the store with that record or not at all.

@@ -166,7 +166,8 @@ class Directory : public std::enable_shared_from_this<Directory> {
   Result<void> skip_to_newest(const RequestContext& context);
   Result<void> absorb(const RecordObject& object, const RequestContext& context);
   void apply(const Record& record, uint64_t object_bytes);
-  void commit_pending(const Change& own, const RequestContext& context);
+  void commit_pending(const Change& own, RequestContext context, const RequestContext& whole);
+  [[nodiscard]] RequestContext answered_soon(const RequestContext& whole) const;
   void commit_once(const RequestContext& context);
   void resolve(const Attempt& attempt, const Error& put_error, const RequestContext& context);
   void forget_last_attempt();

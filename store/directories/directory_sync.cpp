@@ -149,9 +149,10 @@ void Directory::apply(const Record& record, uint64_t object_bytes) {
   }
 }
 
-void Directory::commit_pending(const Change& own, const RequestContext& context) {
+void Directory::commit_pending(const Change& own, RequestContext context, const RequestContext& whole) {
   for (unsigned lost_races = 0; context.check(); ++lost_races) {
     if (lost_races > 0) {
+      context = answered_soon(whole);
       ++environment_.counters.commit_races;
       back_off(lost_races, context);
     }

@@ -166,6 +166,40 @@ TEST_F(CommitAsync, a_marker_that_was_closed_last_is_published_last_after_a_kill
   EXPECT_EQ(read(b, "DONE"), "all saved");
 }
 
+TEST_F(CommitAsync, a_discarded_new_file_is_gone) {
+  cut_off();
+  write("f", "bytes");
+  write("g", "bytes");
+  a.kill_and_restart();
+  for (const UnpublishedFile& file : a.files().unpublished()) {
+    if (file.path != "f") continue;
+    EXPECT_TRUE(a.files().discard_kept(file.number));
+  }
+  EXPECT_THAT(list(a, ""), ElementsAre("g"));
+  a_objects.heal();
+  EXPECT_TRUE(sync());
+  EXPECT_THAT(list(a, ""), ElementsAre("g"));
+  EXPECT_THAT(list(b, ""), ElementsAre("g"));
+}
+
+TEST_F(CommitAsync, nothing_passes_what_the_whole_store_refuses) {
+  ASSERT_TRUE(a.mkdir("x"));
+  for (const Errc refusal : {Errc::invalid_argument, Errc::unsupported, Errc::io, Errc::permission_denied}) {
+    a_objects.heal();
+    a_objects.add({.operation = ObjectOperation::put_if_absent,
+                   .key_prefix = "dirs/",
+                   .times = 1,
+                   .effect = FaultEffect::fail_before,
+                   .error = refusal});
+    write("x/shard", "shard");
+    write("DONE", "marker");
+    EXPECT_FALSE(sync());
+    EXPECT_EQ(a.files().stats().queue.closes, 2U) << to_string(refusal);
+    EXPECT_TRUE(sync());
+    EXPECT_EQ(a.files().stats().kept_drafts, 0U) << to_string(refusal);
+  }
+}
+
 TEST_F(CommitAsync, other_hosts_see_closes_and_changes_in_the_order_in_which_they_returned) {
   ASSERT_TRUE(a.mkdir("x"));
   ASSERT_TRUE(a.mkdir("y"));
