@@ -17,8 +17,6 @@ constexpr std::array<const char*, 12> kEventNames = {"save",    "patch", "abando
                                                      "restart", "kill",  "unlink",  "rename", "exchange", "look"};
 const std::vector<std::string> kNames = {"S/x", "S/y", "T/x", "T/y"};
 
-constexpr int kAttempts = 1000;
-
 const std::string& name_of(int number) { return kNames[static_cast<size_t>(number)]; }
 
 std::string file_content(const std::string& path) {
@@ -197,9 +195,10 @@ std::string FailingHosts::exchange(const Step& step) {
   std::set<std::string> either = may_show_[one];
   either.merge(std::set<std::string>(may_show_[two]));
   may_show_[one] = may_show_[two] = either;
-  // In between, what is exchanged is under none of the names: it appears when somebody has completed the move.
+  // In between, what is exchanged is under none of the names: it appears when somebody has completed the move, which a
+  // thread of a busy machine does in its own time.
   std::string lost;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (const auto patience = test_context(); patience.check();) {
     witness_.clock().advance(std::chrono::seconds(10));
     const std::set<std::string> after = shown_anywhere();
     const auto is_there = [&](const std::string& content) { return content.empty() || after.contains(content); };
