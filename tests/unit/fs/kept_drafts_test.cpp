@@ -436,6 +436,17 @@ TEST_F(KeptDrafts, undecided_ones_stay_so_after_a_restart_until_a_person_publish
   EXPECT_TRUE(a.files().unpublished().empty());
 }
 
+TEST_F(KeptDrafts, a_rename_over_another_file_buries_nothing_that_another_host_saved_since) {
+  ASSERT_TRUE(a.write("f", "base"));
+  ASSERT_TRUE(a.write("g", "other"));
+  fail_to_save("f", "late");
+  a_objects.heal();
+  ASSERT_TRUE(b.write("f", "newer"));
+  ASSERT_TRUE(a.rename("f", "g"));
+  EXPECT_EQ(read(b, "g"), "newer");
+  EXPECT_TRUE(a.files().unpublished().empty());
+}
+
 TEST_F(KeptDrafts, a_decision_of_whose_commit_nobody_heard_is_carried_out_once) {
   ASSERT_TRUE(a.write("f", "base"));
   ASSERT_TRUE(a.write("g", "other"));
