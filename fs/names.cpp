@@ -185,7 +185,8 @@ Result<void> StoreFileSystem::check_ancestry(const Target& from, const Target& t
 }
 
 // A file that is still being written takes an older file's name: published first, so that no host finds the name empty.
-// What a close could not publish is nobody's session any more: it goes over no version that another host has made since.
+// What a close could not publish is nobody's session any more: it goes over no version that another host has made
+// since.
 Result<void> StoreFileSystem::publish_before_replacing(const Entry& source, const RequestContext& context) {
   const FileNodePtr node = nodes_.find_unpublished(source.id);
   if (!node) return {};
