@@ -156,6 +156,11 @@ TEST_F(Control, of_many_that_find_a_dead_daemons_socket_one_has_it) {
 
 // A client in the backlog makes the listener ready for as long as it is not accepted.
 TEST_F(Control, a_process_without_descriptors_does_not_spin) {
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "the sanitizer opens pipes to look at memory, and takes it for bad where it cannot";
+#endif
+#endif
   const auto server = serve(echo);
   auto client = ControlCall::send(path_, {{"op", "first"}});
   ASSERT_TRUE(client && client->wait(kPatience));
