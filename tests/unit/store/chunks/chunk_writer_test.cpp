@@ -45,7 +45,7 @@ TEST_F(ChunkWriterTest, readers_that_keep_every_io_thread_busy_do_not_hold_up_a_
 }
 
 TEST_F(ChunkWriterTest, the_time_of_a_put_begins_when_it_is_sent) {
-  host_.environment().options.operation_timeout = std::chrono::milliseconds(50);
+  host_.environment().options.operation_timeout = std::chrono::milliseconds(500);
   ChunkWriter writer(host_.environment(), 1);
   auto gate = block_puts();
   std::vector<std::future<Result<StoredChunk>>> stored;
