@@ -42,6 +42,10 @@ ChunkId id_of(uint64_t seed) { return sha256(as_bytes("chunk " + std::to_string(
 void put(BlockCache& cache, uint64_t seed, size_t size = kChunk) {
   cache.put(id_of(seed), std::make_shared<Buffer>(random_bytes(size, seed)));
 }
+void put_on_disk(BlockCache& cache, uint64_t seed) {
+  put(cache, seed);
+  cache.flush();
+}
 
 // Whether the cache answers, which must then be with the right bytes.
 bool reads(BlockCache& cache, uint64_t seed, size_t size = kChunk) {
@@ -160,8 +164,7 @@ TEST_F(LmdbBlockCacheTest, a_chunk_put_with_another_size_replaces_the_stored_one
   auto cache = open_at(directory_.path());
   cache->put(id_of(1), std::make_shared<Buffer>(random_bytes(100'000, 7)));
   cache->flush();
-  put(*cache, 1);
-  cache->flush();
+  put_on_disk(*cache, 1);
   EXPECT_TRUE(reads(*cache, 1));
   EXPECT_EQ(cache->stats().chunks, 1U);
 }
@@ -244,8 +247,7 @@ TEST_F(LmdbBlockCacheTest, a_flipped_bit_in_a_block_drops_the_chunk_and_is_count
   EXPECT_EQ(answered, 4U);
   EXPECT_EQ(cache->stats().corrupt, 1U);
   EXPECT_FALSE(cache->contains(id_of(damaged)));
-  put(*cache, damaged);
-  cache->flush();
+  put_on_disk(*cache, damaged);
   EXPECT_TRUE(reads(*cache, damaged));
   EXPECT_EQ(cache->stats().corrupt, 1U);
 }
@@ -316,8 +318,7 @@ TEST_F(LmdbBlockCacheTest, garbage_instead_of_a_file_is_replaced) {
   std::ofstream(data_path(), std::ios::binary) << as_text(garbage.view());
   auto cache = open_at(directory_.path());
   EXPECT_EQ(cache->stats().chunks, 0U);
-  put(*cache, 1);
-  cache->flush();
+  put_on_disk(*cache, 1);
   EXPECT_TRUE(reads(*cache, 1));
 }
 
@@ -365,11 +366,10 @@ TEST_F(LmdbBlockCacheTest, a_file_cut_short_under_an_open_cache_costs_its_chunks
     EXPECT_TRUE(reads(*cache, 1));
     fs::resize_file(data_path(), left);
     for (uint64_t seed = 1; seed <= 8; ++seed) (void)reads(*cache, seed);
-    // What finds the damage is lost with it, which can be a put or the look at what the one before it has put.
+    // What finds the damage is lost with it, be it a put or a look.
     bool is_cached = false;
     for (int attempt = 0; attempt < 4 && !is_cached; ++attempt) {
-      put(*cache, 10);
-      cache->flush();
+      put_on_disk(*cache, 10);
       is_cached = reads(*cache, 10);
     }
     EXPECT_TRUE(is_cached) << "with " << left << " bytes left";
@@ -383,10 +383,8 @@ TEST_F(LmdbBlockCacheTest, a_file_that_LMDB_was_left_in_the_middle_of_gives_its_
   cache->flush();
   fs::resize_file(data_path(), 0);
   for (uint64_t seed = 1; seed <= 8; ++seed) (void)reads(*cache, seed);
-  put(*cache, 9);
-  cache->flush();
-  put(*cache, 10);
-  cache->flush();
+  put_on_disk(*cache, 9);
+  put_on_disk(*cache, 10);
   ASSERT_TRUE(reads(*cache, 10));
   const std::string removed = data_path().string() + " (deleted)";
   for (const auto& open : fs::directory_iterator("/proc/self/fd")) {
@@ -399,8 +397,7 @@ TEST_F(LmdbBlockCacheTest, a_file_that_LMDB_was_left_in_the_middle_of_gives_its_
 
 TEST_F(LmdbBlockCacheTest, files_that_somebody_removes_are_made_anew_and_their_room_is_given_back) {
   const auto cache = open_at(directory_.path());
-  put(*cache, 1);
-  cache->flush();
+  put_on_disk(*cache, 1);
   uint64_t seed = 1;
   for (const fs::path& removed : {directory_.path() / "blocks", data_path()}) {
     fs::remove_all(removed);
@@ -424,8 +421,7 @@ TEST_F(LmdbBlockCacheTest, a_full_disk_makes_the_cache_smaller_until_there_is_ro
   FakeClock clock;
   auto cache = open_at(path, 64 << 20, clock);
   for (uint64_t seed = 1; seed <= 60; ++seed) {
-    put(*cache, seed);
-    cache->flush();
+    put_on_disk(*cache, seed);
     clock.advance(std::chrono::seconds(1));
   }
   uint64_t answered = 0;
@@ -437,8 +433,7 @@ TEST_F(LmdbBlockCacheTest, a_full_disk_makes_the_cache_smaller_until_there_is_ro
   disk.resize("200m");
   clock.advance(std::chrono::minutes(2));
   for (uint64_t seed = 101; seed <= 140; ++seed) {
-    put(*cache, seed);
-    cache->flush();
+    put_on_disk(*cache, seed);
   }
   for (uint64_t seed = 101; seed <= 140; ++seed) EXPECT_TRUE(reads(*cache, seed)) << seed;
 }
@@ -454,15 +449,13 @@ TEST_F(LmdbBlockCacheTest, a_disk_that_is_full_from_the_start_gives_a_cache_that
   const Buffer zeros = random_bytes(1 << 20, 1);
   while (filler << as_text(zeros.view())) filler.flush();
   auto cache = open_at(path, kCapacity, clock);
-  put(*cache, 1);
-  cache->flush();
+  put_on_disk(*cache, 1);
   EXPECT_FALSE(reads(*cache, 1));
 
   filler.close();
   fs::remove(path / "filler");
   clock.advance(std::chrono::minutes(1));
-  put(*cache, 2);
-  cache->flush();
+  put_on_disk(*cache, 2);
   EXPECT_TRUE(reads(*cache, 2));
 }
 
