@@ -13,6 +13,7 @@
 #include "cache/disk_staging_area.h"
 #include "cache/lmdb_block_cache.h"
 #include "cache/no_block_cache.h"
+#include "cache/no_image_cache.h"
 #include "daemon/disk_space.h"
 
 namespace cairn {
@@ -83,6 +84,7 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   auto cache = open_cache(options.cache_dir, settings, store->verification_.care);
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
+  store->images_ = std::make_unique<NoImageCache>();
   auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);
@@ -100,6 +102,7 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
 Result<void> MountedStore::start(StoreFormat format, const Settings& settings) {
   environment_.reset(new StoreEnvironment{remote_->objects(),
                                           *cache_,
+                                          *images_,
                                           *staging_,
                                           *memory_,
                                           *io_,

@@ -7,6 +7,7 @@
 #include "base/executor.h"
 #include "base/memory_budget.h"
 #include "cache/block_cache.h"
+#include "cache/image_cache.h"
 #include "cache/staging_area.h"
 #include "daemon/settings.h"
 #include "daemon/verification.h"
@@ -50,6 +51,7 @@ class MountedStore {
   std::unique_ptr<RemoteStack> remote_;
   Verification verification_;
   std::unique_ptr<BlockCache> cache_;
+  std::unique_ptr<ImageCache> images_;
   std::unique_ptr<StagingArea> staging_;
   std::unique_ptr<MemoryBudget> memory_;
   std::unique_ptr<Executor> compute_;

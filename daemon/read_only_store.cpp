@@ -35,6 +35,7 @@ ReadOnlyStore::ReadOnlyStore(std::unique_ptr<ObjectStore> bare, StoreFormat form
       io_("io", 2),
       environment_{remote_.objects(),
                    cache_,
+                   images_,
                    staging_,
                    memory_,
                    io_,

@@ -7,6 +7,7 @@
 #include "base/executor.h"
 #include "base/memory_budget.h"
 #include "cache/no_block_cache.h"
+#include "cache/no_image_cache.h"
 #include "cache/staging_area.h"
 #include "remote/remote_stack.h"
 #include "store/environment.h"
@@ -35,6 +36,7 @@ class ReadOnlyStore {
 
   RemoteStack remote_;
   NoBlockCache cache_;
+  NoImageCache images_;
   NoStagingArea staging_;
   MemoryBudget memory_;
   Executor compute_;

@@ -12,6 +12,7 @@
 #include "base/memory_budget.h"
 #include "base/random.h"
 #include "cache/block_cache.h"
+#include "cache/image_cache.h"
 #include "cache/staging_area.h"
 #include "remote/object_store.h"
 #include "store/damaged_objects.h"
@@ -57,6 +58,7 @@ struct StoreCounters {
 struct StoreEnvironment {
   ObjectStore& objects;
   BlockCache& cache;
+  ImageCache& images;
   StagingArea& staging;
   MemoryBudget& memory;
   Executor& io;       // blocking remote calls: fetches and sends

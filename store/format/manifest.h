@@ -5,21 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "base/digest.h"
+#include "base/chunk_ref.h"
 #include "base/result.h"
 
 namespace cairn {
-
-// Where a chunk lies in its file and what it must be.
-struct ChunkRef {
-  uint64_t offset = 0;
-  uint32_t size = 0;
-  ChunkId id;
-  Checksum checksum;
-
-  [[nodiscard]] uint64_t end() const { return offset + size; }
-  bool operator==(const ChunkRef&) const = default;
-};
 
 // Chunks in file order; what lies between them, or after the last, is a hole and reads as zeros.
 // Thread-safety: immutable once built.

@@ -38,15 +38,21 @@ Result<std::shared_ptr<FileReader>> FileReader::open(StoreEnvironment& environme
   if (content_bytes != version->size_bytes) {
     return fail(Errc::corrupt, "a version of {} bytes whose content has {}", version->size_bytes, content_bytes);
   }
+  ImagePtr image = environment.images.open(manifest->size_bytes(), {manifest, &manifest->chunks()});
   auto reader = std::shared_ptr<FileReader>(
-      new FileReader(chunks, std::move(version), std::move(inline_bytes), std::move(manifest)));
+      new FileReader(chunks, std::move(version), std::move(inline_bytes), std::move(manifest), std::move(image)));
   reader->prefetcher_ = std::make_shared<Prefetcher>(chunks, reader->manifest_, environment.format.chunk_size,
                                                      environment.options.prefetch_chunks);
   return reader;
 }
 
-FileReader::FileReader(ChunkReader& chunks, VersionPtr version, SharedBuffer inline_bytes, ManifestPtr manifest)
-    : chunks_(chunks), version_(std::move(version)), inline_(std::move(inline_bytes)), manifest_(std::move(manifest)) {}
+FileReader::FileReader(ChunkReader& chunks, VersionPtr version, SharedBuffer inline_bytes, ManifestPtr manifest,
+                       ImagePtr image)
+    : chunks_(chunks),
+      version_(std::move(version)),
+      inline_(std::move(inline_bytes)),
+      manifest_(std::move(manifest)),
+      image_(std::move(image)) {}
 
 FileReader::~FileReader() { set_page_sink(nullptr); }
 

@@ -32,6 +32,10 @@ class FileReader {
   // The chunks; none if is_inline().
   [[nodiscard]] const Manifest& manifest() const { return *manifest_; }
 
+  // A local file with all of the version's bytes, for the kernel to read by itself (Image::whole); nullptr: there is
+  // none, or not yet.
+  [[nodiscard]] std::shared_ptr<const UniqueFd> whole_image() const { return image_ ? image_->whole() : nullptr; }
+
   // Up to out.size() bytes; fewer only at the end of the file. Holes read as zeros. Only reads whose cause is demand
   // form the pattern that steers the prefetch.
   Result<size_t> read(uint64_t offset, MutableByteView out, const RequestContext& context);
@@ -44,7 +48,7 @@ class FileReader {
   void set_page_sink(PageSink sink);
 
  private:
-  FileReader(ChunkReader& chunks, VersionPtr version, SharedBuffer inline_bytes, ManifestPtr manifest);
+  FileReader(ChunkReader& chunks, VersionPtr version, SharedBuffer inline_bytes, ManifestPtr manifest, ImagePtr image);
 
   void start_fetches(size_t first, uint64_t end);
   Result<void> read_chunks(uint64_t offset, MutableByteView out, const RequestContext& context);
@@ -53,6 +57,7 @@ class FileReader {
   const VersionPtr version_;
   const SharedBuffer inline_;
   const ManifestPtr manifest_;
+  const ImagePtr image_;  // nullptr: files like this have none
   std::shared_ptr<Prefetcher> prefetcher_;
 };
 

@@ -95,6 +95,7 @@ TestEnvironment::TestEnvironment(ObjectStore& objects, const TestEnvironmentOpti
   const StoreFormat format = or_die(open_store_format(objects, test_context(Cause::maintenance)), "open the store");
   environment_.reset(new StoreEnvironment{.objects = objects,
                                           .cache = *cache_,
+                                          .images = options.images != nullptr ? *options.images : no_images_,
                                           .staging = *staging_,
                                           .memory = memory_,
                                           .io = *io_,

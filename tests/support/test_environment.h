@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 
+#include "cache/no_image_cache.h"
 #include "store/environment.h"
 #include "tests/support/fake_clock.h"
 
@@ -69,6 +70,7 @@ struct TestEnvironmentOptions {
   uint64_t staging_bytes = 0;           // 0: as much as the disk has
   size_t io_threads = 4;
   size_t compute_threads = 2;
+  ImageCache* images = nullptr;           // nullptr: none
   const Clock* clock = nullptr;           // nullptr: the environment's own FakeClock
   std::optional<uint64_t> random_seed{};  // nullopt: another one for every environment
 };
@@ -98,6 +100,7 @@ class TestEnvironment {
   SeededRandom random_;
   MemoryBudget memory_;
   std::unique_ptr<BlockCache> cache_;
+  NoImageCache no_images_;
   std::unique_ptr<StagingArea> staging_;
   std::unique_ptr<Executor> compute_;
   std::unique_ptr<Executor> io_;
