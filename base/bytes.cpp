@@ -2,6 +2,15 @@
 
 namespace cairn {
 
+// Blocks of a chunk's size begin at a page, so that there the room in front is the skew and no more.
+Buffer Buffer::placed(size_t size_bytes, size_t skew) {
+  Buffer buffer(size_bytes + kPageBytes);
+  const auto address = reinterpret_cast<uintptr_t>(buffer.data());
+  buffer.drop_front((skew - address) % kPageBytes);
+  buffer.shrink_to(size_bytes);
+  return buffer;
+}
+
 std::string to_hex(ByteView bytes) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;

@@ -26,8 +26,12 @@ inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const
 // Thread-safety: none while it is written; a SharedBuffer is immutable and free to share.
 class Buffer {
  public:
+  static constexpr size_t kPageBytes = 4096;
+
   Buffer() = default;
   explicit Buffer(size_t size_bytes) : memory_(allocate_block(size_bytes)), size_(size_bytes) {}
+  // The same, and the first byte lies `skew` bytes (below kPageBytes) behind the start of a page of memory.
+  static Buffer placed(size_t size_bytes, size_t skew);
   static Buffer copy_of(ByteView bytes) {
     Buffer buffer(bytes.size());
     if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "cache/disk_staging_area.h"
+#include "cache/images/disk_image_cache.h"
 #include "cache/lmdb_block_cache.h"
 #include "cache/no_block_cache.h"
 #include "cache/no_image_cache.h"
@@ -24,14 +25,34 @@ namespace {
 // cache's batches and the heap.
 constexpr uint64_t kChunkQuarters = 3;
 
-// A quarter of `memory` may wait for the cache's disk, which cold reads outrun.
-Result<std::unique_ptr<BlockCache>> open_cache(const std::string& directory, const Settings& settings, uint32_t care) {
+Result<uint64_t> cache_bytes(const std::string& directory, const Settings& settings) {
   struct statvfs disk {};
   if (::statvfs(directory.c_str(), &disk) != 0) return fail(error_from_errno(errno, directory));
-  const uint64_t capacity = settings.cache_size.of_disk(disk.f_blocks * disk.f_frsize);
+  return settings.cache_size.of_disk(disk.f_blocks * disk.f_frsize);
+}
+
+// Less has no room for images beside the blocks.
+constexpr uint64_t kLeastWithImages = 4 * LmdbBlockCache::kMinCapacityBytes;
+
+// Where there are images, blocks are of small files and lists of chunks: half of the capacity is theirs at most, and
+// the images' what they leave of it. A quarter of `memory` may wait for the cache's disk.
+Result<std::unique_ptr<BlockCache>> open_blocks(const std::string& directory, uint64_t capacity,
+                                                const Settings& settings, uint32_t care) {
   if (capacity == 0) return std::make_unique<NoBlockCache>();
-  return LmdbBlockCache::open(
-      {.path = directory, .capacity_bytes = capacity, .queue_bytes = settings.memory_bytes / 4, .care = care});
+  return LmdbBlockCache::open({.path = directory,
+                               .capacity_bytes = capacity < kLeastWithImages ? capacity : capacity / 2,
+                               .queue_bytes = settings.memory_bytes / 4,
+                               .care = care});
+}
+
+Result<std::unique_ptr<ImageCache>> open_images(const std::string& directory, uint64_t capacity,
+                                                const Settings& settings, uint32_t care, BlockCache& blocks) {
+  if (capacity < kLeastWithImages) return std::make_unique<NoImageCache>();
+  return DiskImageCache::open({.path = directory,
+                               .capacity_bytes = capacity,
+                               .queue_bytes = settings.memory_bytes / 4,
+                               .care = care,
+                               .blocks = &blocks});
 }
 
 // Less could not hold the chunks that are on their way.
@@ -81,10 +102,15 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   std::unique_ptr<MountedStore> store(new MountedStore());
   store->remote_ = std::move(options.remote);
   store->verification_ = choose_verification(settings.verify, store->remote_->objects().way());
-  auto cache = open_cache(options.cache_dir, settings, store->verification_.care);
+  const auto capacity = cache_bytes(options.cache_dir, settings);
+  if (!capacity) return fail(capacity.error());
+  const uint32_t care = store->verification_.care;
+  auto cache = open_blocks(options.cache_dir, *capacity, settings, care);
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
-  store->images_ = std::make_unique<NoImageCache>();
+  auto images = open_images(options.cache_dir, *capacity, settings, care, *store->cache_);
+  if (!images) return fail(images.error());
+  store->images_ = std::move(*images);
   auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);

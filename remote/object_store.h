@@ -21,6 +21,9 @@ struct ByteRange {
   uint64_t offset = 0;
   std::optional<uint64_t> length{};       // nullopt: to the end
   uint64_t most_bytes = kMaxObjectBytes;  // a longer answer cannot be right: it is corrupt before memory is taken
+  // Where in a page of memory the first byte should lie (Buffer::placed), for whoever writes the bytes to a disk as
+  // they are. A wish: the bytes are the same wherever they lie.
+  std::optional<uint16_t> skew{};
 };
 
 struct ObjectInfo {

@@ -73,7 +73,7 @@ Result<Buffer> read_range(int fd, uint64_t size_bytes, const ByteRange& range, c
   if (auto sane = check_answer(length, range); !sane) return fail(std::move(sane).error());
   // All of it at once rather than in the kernel's cautious steps; what fails here fails again below, with an error.
   ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
-  Buffer buffer(length);
+  Buffer buffer = range.skew ? Buffer::placed(length, *range.skew) : Buffer(length);
   const auto read = read_at(fd, offset, buffer.mutable_view(), context);
   if (!read) return fail(read.error());
   buffer.shrink_to(*read);

@@ -108,7 +108,8 @@ bool make_room(Exchange& exchange, size_t bytes) {
                                                 human_bytes(exchange.request.max_answer_bytes))});
     return false;
   }
-  Buffer larger(announced >= 0 ? expected : std::max<uint64_t>(needed, body.size() * 2));
+  const uint64_t room = announced >= 0 ? expected : std::max<uint64_t>(needed, body.size() * 2);
+  Buffer larger = exchange.request.skew ? Buffer::placed(room, *exchange.request.skew) : Buffer(room);
   if (exchange.received_bytes > 0) std::memcpy(larger.data(), body.data(), exchange.received_bytes);
   body = std::move(larger);
   return true;

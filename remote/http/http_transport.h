@@ -26,6 +26,7 @@ struct HttpRequest {
   bool no_proxy = false;  // a service of this very machine's or its provider's: proxies do not reach it
   // A longer answer's body is `corrupt`, and is not read.
   uint64_t max_answer_bytes = 16 << 20;
+  std::optional<uint16_t> skew{};  // where in a page the answer's first byte should lie: Buffer::placed
 };
 
 struct HttpAnswer {

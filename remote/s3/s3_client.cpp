@@ -59,6 +59,7 @@ HttpRequest S3Client::aimed(const S3Request& request, const Aim& aim, const Cred
   http.method = request.method;
   http.body = request.body;
   http.max_answer_bytes = request.max_answer_bytes;
+  http.skew = request.skew;
   http.no_proxy = location.is_local();  // a proxy's "localhost" is another machine
   const std::string query = canonical_query(request.query);
   http.url = fmt::format("{}://{}{}{}{}", location.scheme, to_sign.host, percent_encode(to_sign.path, true),

@@ -24,6 +24,7 @@ struct S3Request {
   std::vector<HttpHeader> headers{};
   ByteView body{};
   uint64_t max_answer_bytes = 16 << 20;
+  std::optional<uint16_t> skew{};
 };
 
 // A request is sent again at once, and no more than a few times, where the answer says how it should have been sent: to

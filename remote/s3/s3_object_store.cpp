@@ -60,7 +60,7 @@ Result<Buffer> S3ObjectStore::get(const std::string& key, ByteRange range, const
     return Buffer();
   }
   const std::string what = "GET " + key;
-  S3Request request{.method = "GET", .key = full_key(key), .max_answer_bytes = range.most_bytes};
+  S3Request request{.method = "GET", .key = full_key(key), .max_answer_bytes = range.most_bytes, .skew = range.skew};
   if (const std::string header = range_header(range); !header.empty()) request.headers.push_back({"Range", header});
   auto answer = client_.ask(request, context);
   if (!answer) return fail(answer.error().in(what));

@@ -44,10 +44,11 @@ bool may_pass(Errc code) { return code != Errc::corrupt && code != Errc::not_fou
 }  // namespace
 
 struct ChunkReader::Flight {
-  Flight(const ChunkRef& wanted, Source where, Cause why, MemoryBudget::Lease memory)
-      : chunk(wanted), source(where), cause(why), lease(std::move(memory)) {}
+  Flight(const Wanted& wanted, Cause why, MemoryBudget::Lease memory)
+      : chunk(wanted.chunk), image(wanted.image), source(wanted.source), cause(why), lease(std::move(memory)) {}
 
   const ChunkRef chunk;
+  const ImagePtr image;
   const Source source;
   const Cause cause;
   std::stop_source stop;
@@ -80,12 +81,12 @@ ChunkReader::~ChunkReader() {
 }
 
 Result<void> ChunkReader::read(const ChunkRef& chunk, uint64_t offset, MutableByteView out,
-                               const RequestContext& context) {
+                               const RequestContext& context, const ImagePtr& image) {
   check(offset + out.size() <= chunk.size, "a read stays within its chunk");
   Result<SharedBuffer> buffer = use_resident(chunk, out.size());
   if (!*buffer) {
-    if (environment_.cache.read(chunk.id, offset, out)) return {};
-    buffer = fly(chunk, Source::store, out.size(), context);
+    if (environment_.images.read(chunk, offset, out) || environment_.cache.read(chunk.id, offset, out)) return {};
+    buffer = fly({chunk, image, Source::store}, out.size(), context);
   }
   buffer = of_right_size(chunk, std::move(buffer));
   if (!buffer) return fail(std::move(buffer).error());
@@ -93,12 +94,13 @@ Result<void> ChunkReader::read(const ChunkRef& chunk, uint64_t offset, MutableBy
   return {};
 }
 
-Result<SharedBuffer> ChunkReader::fetch(const ChunkRef& chunk, const RequestContext& context) {
+Result<SharedBuffer> ChunkReader::fetch(const ChunkRef& chunk, const RequestContext& context, const ImagePtr& image) {
   SharedBuffer kept = use_resident(chunk, chunk.size);
-  return of_right_size(chunk, kept ? std::move(kept) : fly(chunk, Source::cache_or_store, chunk.size, context));
+  if (!kept) return of_right_size(chunk, fly({chunk, image, Source::cache_or_store}, chunk.size, context));
+  return of_right_size(chunk, std::move(kept));
 }
 
-void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
+void ChunkReader::prefetch(const ChunkRef& chunk, Done done, const ImagePtr& image) {
   SharedBuffer kept;
   {
     const MutexLock lock(mutex_);
@@ -113,7 +115,7 @@ void ChunkReader::prefetch(const ChunkRef& chunk, Done done) {
   const MutexLock lock(mutex_);
   // Another thread may have launched it meanwhile: its flight serves this caller too.
   if (attach_locked(chunk, done)) return;
-  launch_locked(chunk, Source::cache_or_store, Cause::prefetch, std::move(*lease))
+  launch_locked({chunk, image, Source::cache_or_store}, Cause::prefetch, std::move(*lease))
       ->callbacks.push_back(std::move(done));
 }
 
@@ -127,7 +129,7 @@ bool ChunkReader::is_local(const ChunkRef& chunk) const {
     const MutexLock lock(mutex_);
     if (kept_.find(chunk.id) || flights_.contains(chunk.id)) return true;
   }
-  return environment_.cache.contains(chunk.id);
+  return environment_.images.contains(chunk.id) || environment_.cache.contains(chunk.id);
 }
 
 void ChunkReader::drop_memory() {
@@ -143,14 +145,14 @@ SharedBuffer ChunkReader::use_resident(const ChunkRef& chunk, uint64_t size_byte
 
 // Brings the chunk to a reader who takes `used_bytes` of it. A flight that is under way is joined before memory is
 // asked for, since that has its memory; and once more afterwards, as the wait for memory may have been long.
-Result<SharedBuffer> ChunkReader::fly(const ChunkRef& chunk, Source source, uint64_t used_bytes,
-                                      const RequestContext& context) {
+Result<SharedBuffer> ChunkReader::fly(const Wanted& wanted, uint64_t used_bytes, const RequestContext& context) {
+  const ChunkRef& chunk = wanted.chunk;
   while (true) {
     FlightPtr flight = join(chunk);
     if (!flight) {
       auto lease = environment_.memory.acquire(flight_bytes(chunk), context);
       if (!lease) return fail(in_chunk(chunk, lease.error()));
-      flight = join_or_launch(chunk, source, context.cause, std::move(*lease));
+      flight = join_or_launch(wanted, context.cause, std::move(*lease));
     }
     auto outcome = wait(flight, context);
     // A prefetch that failed is nobody's business but its own: this reader then tries for itself.
@@ -166,12 +168,11 @@ ChunkReader::FlightPtr ChunkReader::join(const ChunkRef& chunk) {
   return join_locked(chunk);
 }
 
-ChunkReader::FlightPtr ChunkReader::join_or_launch(const ChunkRef& chunk, Source source, Cause cause,
-                                                   MemoryBudget::Lease lease) {
+ChunkReader::FlightPtr ChunkReader::join_or_launch(const Wanted& wanted, Cause cause, MemoryBudget::Lease lease) {
   const MutexLock lock(mutex_);
-  FlightPtr flight = join_locked(chunk);
+  FlightPtr flight = join_locked(wanted.chunk);
   if (flight) return flight;
-  flight = launch_locked(chunk, source, cause, std::move(lease));
+  flight = launch_locked(wanted, cause, std::move(lease));
   flight->waiters = 1;
   return flight;
 }
@@ -179,7 +180,7 @@ ChunkReader::FlightPtr ChunkReader::join_or_launch(const ChunkRef& chunk, Source
 // The flight under way, with one more waiter; or one that has landed, if the chunk is resident; or nullptr.
 ChunkReader::FlightPtr ChunkReader::join_locked(const ChunkRef& chunk) {
   if (SharedBuffer buffer = kept_.find(chunk.id)) {
-    auto landed = std::make_shared<Flight>(chunk, Source::store, Cause::demand, MemoryBudget::Lease());
+    auto landed = std::make_shared<Flight>(Wanted{chunk, nullptr, Source::store}, Cause::demand, MemoryBudget::Lease());
     landed->waiters = 1;
     landed->outcome = std::move(buffer);
     return landed;
@@ -193,12 +194,11 @@ ChunkReader::FlightPtr ChunkReader::join_locked(const ChunkRef& chunk) {
   return flight;
 }
 
-ChunkReader::FlightPtr ChunkReader::launch_locked(const ChunkRef& chunk, Source source, Cause cause,
-                                                  MemoryBudget::Lease lease) {
+ChunkReader::FlightPtr ChunkReader::launch_locked(const Wanted& wanted, Cause cause, MemoryBudget::Lease lease) {
   if (cause == Cause::prefetch) prefetching_bytes_ += lease.size_bytes();
-  auto flight = std::make_shared<Flight>(chunk, source, cause, std::move(lease));
+  auto flight = std::make_shared<Flight>(wanted, cause, std::move(lease));
   if (ending_) flight->stop.request_stop();
-  flights_[chunk.id] = flight;
+  flights_[wanted.chunk.id] = flight;
   submit_locked(flight);
   return flight;
 }
@@ -244,6 +244,7 @@ bool ChunkReader::attach_locked(const ChunkRef& chunk, Done& done) {
 
 Result<MemoryBudget::Lease> ChunkReader::lease_for_prefetch(uint64_t size_bytes) {
   if (environment_.memory.contended()) return fail(Errc::no_space, "a reader waits for memory");
+  if (environment_.images.is_behind()) return fail(Errc::no_space, "the cache's disk is behind");
   ResidentChunks::Dropped dropped;
   {
     const MutexLock lock(mutex_);
@@ -281,20 +282,32 @@ Result<SharedBuffer> ChunkReader::bring(Flight& flight) {
   const auto context =
       RequestContext::within(environment_.options.operation_timeout, flight.cause, flight.stop.get_token());
   if (auto wanted = context.check(); !wanted) return fail(in_chunk(chunk, wanted.error()));
-  if (flight.source == Source::cache_or_store && environment_.cache.contains(chunk.id)) {
-    Buffer plain(chunk.size);
-    if (environment_.cache.read(chunk.id, 0, plain.mutable_view())) {
-      flight.lease.shrink_to(chunk.size);
-      return share(std::move(plain), std::move(flight.lease));
-    }
+  std::optional<Buffer> found = flight.source == Source::cache_or_store ? find_on_disk(chunk) : std::nullopt;
+  const bool is_kept = found && !flight.image;
+  if (!found) {
+    auto plain = fetch_verified(chunk, context);
+    if (!plain) return fail(in_chunk(chunk, plain.error()));
+    found = std::move(*plain);
   }
-  auto plain = fetch_verified(chunk, context);
-  if (!plain) return fail(in_chunk(chunk, plain.error()));
   flight.lease.shrink_to(chunk.size);
-  // Into the cache only now that it is verified: what is cached is believed to be the chunk.
-  SharedBuffer shared = share(std::move(*plain), std::move(flight.lease));
-  environment_.cache.put(chunk.id, shared);
+  SharedBuffer shared = share(std::move(*found), std::move(flight.lease));
+  if (!is_kept) keep_on_disk(flight, shared);
   return shared;
+}
+
+std::optional<Buffer> ChunkReader::find_on_disk(const ChunkRef& chunk) {
+  const bool in_image = environment_.images.contains(chunk.id);
+  if (!in_image && !environment_.cache.contains(chunk.id)) return std::nullopt;
+  Buffer plain = Buffer::placed(chunk.size, chunk.offset % Buffer::kPageBytes);
+  const bool is_read = (in_image && environment_.images.read(chunk, 0, plain.mutable_view())) ||
+                       environment_.cache.read(chunk.id, 0, plain.mutable_view());
+  return is_read ? std::optional(std::move(plain)) : std::nullopt;
+}
+
+// Only once it is verified: what is on this disk is believed to be the chunk. What an image has already stays.
+void ChunkReader::keep_on_disk(const Flight& flight, const SharedBuffer& plain) {
+  if (flight.image) return flight.image->put(flight.chunk, plain);
+  environment_.cache.put(flight.chunk.id, plain);
 }
 
 Result<Buffer> ChunkReader::fetch_verified(const ChunkRef& chunk, const RequestContext& context) {
@@ -308,7 +321,11 @@ Result<Buffer> ChunkReader::fetch_verified(const ChunkRef& chunk, const RequestC
 }
 
 Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestContext& context) {
-  auto object = environment_.objects.get(keys::chunk(chunk.id), {.most_bytes = flight_bytes(chunk)}, context);
+  // The bytes come to lie in memory as they do in the file, so that an image's disk can take them from there.
+  const size_t skew = chunk.offset % Buffer::kPageBytes;
+  const auto object_skew = static_cast<uint16_t>((skew - kChunkHeaderBytes) % Buffer::kPageBytes);
+  auto object = environment_.objects.get(keys::chunk(chunk.id),
+                                         {.most_bytes = flight_bytes(chunk), .skew = object_skew}, context);
   if (!object) {
     if (object.error().code() != Errc::not_found) return object;
     environment_.damaged.add(chunk.id);
@@ -321,7 +338,7 @@ Result<Buffer> ChunkReader::fetch_once(const ChunkRef& chunk, const RequestConte
 
   const auto room = environment_.decoding.acquire(decoding_bytes(object->view(), chunk.size), context);
   if (!room) return fail(room.error());
-  auto plain = decode_chunk(std::move(*object), chunk.size);
+  auto plain = decode_chunk(std::move(*object), chunk.size, skew);
   auto verified = plain ? verify(chunk, plain->view()) : Result<void>(fail(plain.error()));
   if (verified) environment_.known.prove(chunk.id, chunk.checksum);
   if (verified) return plain;

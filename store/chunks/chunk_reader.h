@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "base/wait.h"
@@ -31,18 +32,20 @@ class ChunkReader {
   ChunkReader(const ChunkReader&) = delete;
   ChunkReader& operator=(const ChunkReader&) = delete;
 
-  // Copies the chunk's bytes from `offset` on into `out`. Tries memory, then the cache's blocks (only those touched),
-  // then fetches the whole chunk (one fetch, however many callers).
-  Result<void> read(const ChunkRef& chunk, uint64_t offset, MutableByteView out, const RequestContext& context);
+  // Copies the chunk's bytes from `offset` on into `out`. Tries memory, then images and the cache's blocks (only those
+  // touched), then fetches the whole chunk (one fetch, however many callers).
+  // `image` here and below: where the chunk belongs once it has been fetched; nullptr: among the blocks.
+  Result<void> read(const ChunkRef& chunk, uint64_t offset, MutableByteView out, const RequestContext& context,
+                    const ImagePtr& image = nullptr);
 
   // The whole chunk, pinned while the buffer is held.
-  Result<SharedBuffer> fetch(const ChunkRef& chunk, const RequestContext& context);
+  Result<SharedBuffer> fetch(const ChunkRef& chunk, const RequestContext& context, const ImagePtr& image = nullptr);
 
   // Starts to bring the chunk into memory and cache; never waits. `done` is called exactly once from any thread, with
   // the chunk or the reason why not (no_space: prefetches fill their share of the memory budget, or a reader waits for
-  // memory; ask again later).
+  // memory, or the disk is behind; ask again later).
   using Done = std::function<void(Result<SharedBuffer>)>;
-  void prefetch(const ChunkRef& chunk, Done done);
+  void prefetch(const ChunkRef& chunk, Done done, const ImagePtr& image = nullptr);
 
   // The reader of a prefetched chunk will find `size_bytes` of it elsewhere; the rest it comes for.
   void mark_delivered(const ChunkRef& chunk, uint64_t size_bytes);
@@ -60,12 +63,17 @@ class ChunkReader {
   using FlightPtr = std::shared_ptr<Flight>;
 
   SharedBuffer use_resident(const ChunkRef& chunk, uint64_t size_bytes);
-  Result<SharedBuffer> fly(const ChunkRef& chunk, Source source, uint64_t used_bytes, const RequestContext& context);
+  // What a flight is for.
+  struct Wanted {
+    const ChunkRef& chunk;
+    const ImagePtr& image;
+    Source source;
+  };
+  Result<SharedBuffer> fly(const Wanted& wanted, uint64_t used_bytes, const RequestContext& context);
   FlightPtr join(const ChunkRef& chunk);
-  FlightPtr join_or_launch(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease);
+  FlightPtr join_or_launch(const Wanted& wanted, Cause cause, MemoryBudget::Lease lease);
   FlightPtr join_locked(const ChunkRef& chunk) CAIRN_REQUIRES(mutex_);
-  FlightPtr launch_locked(const ChunkRef& chunk, Source source, Cause cause, MemoryBudget::Lease lease)
-      CAIRN_REQUIRES(mutex_);
+  FlightPtr launch_locked(const Wanted& wanted, Cause cause, MemoryBudget::Lease lease) CAIRN_REQUIRES(mutex_);
   Result<SharedBuffer> wait(const FlightPtr& flight, const RequestContext& context);
   bool leave_locked(const FlightPtr& flight) CAIRN_REQUIRES(mutex_);
 
@@ -75,6 +83,8 @@ class ChunkReader {
   void submit_locked(const FlightPtr& flight) CAIRN_REQUIRES(mutex_);
   void run(const FlightPtr& flight);
   Result<SharedBuffer> bring(Flight& flight);
+  std::optional<Buffer> find_on_disk(const ChunkRef& chunk);
+  void keep_on_disk(const Flight& flight, const SharedBuffer& plain);
   Result<Buffer> fetch_verified(const ChunkRef& chunk, const RequestContext& context);
   Result<Buffer> fetch_once(const ChunkRef& chunk, const RequestContext& context);
   Result<void> verify(const ChunkRef& chunk, ByteView plain) const;

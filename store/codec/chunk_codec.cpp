@@ -188,11 +188,11 @@ Result<Buffer> decode_raw(Buffer object, uint32_t expected_size) {
   return object;
 }
 
-Result<Buffer> decode_zstd(ByteView payload, size_t width, uint32_t expected_size) {
-  Buffer grouped(expected_size);
+Result<Buffer> decode_zstd(ByteView payload, size_t width, uint32_t expected_size, size_t skew) {
+  Buffer grouped = Buffer::placed(expected_size, skew);
   if (auto done = zstd_decompress(payload, grouped.mutable_view()); !done) return fail(std::move(done).error());
   if (width == 1) return grouped;
-  Buffer plain(expected_size);
+  Buffer plain = Buffer::placed(expected_size, skew);
   join_planes(grouped.view(), width, plain.mutable_view());
   return plain;
 }
@@ -215,7 +215,7 @@ uint64_t decoding_bytes(ByteView object, uint32_t expected_size) {
   return uint64_t{expected_size} * (header->encoding == ChunkEncoding::planes_zstd ? 2 : 1);
 }
 
-Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size) {
+Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size, size_t skew) {
   const auto header = read_header(object.view());
   if (!header) return fail(header.error());
   if (header->plain_bytes != expected_size || !width_fits(*header)) {
@@ -225,7 +225,7 @@ Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size) {
   switch (header->encoding) {
     case ChunkEncoding::raw: return decode_raw(std::move(object), expected_size);
     case ChunkEncoding::zstd:
-    case ChunkEncoding::planes_zstd: return decode_zstd(payload, header->width, expected_size);
+    case ChunkEncoding::planes_zstd: return decode_zstd(payload, header->width, expected_size, skew);
   }
   return fail(Errc::unsupported, "chunk encoding {} is of a newer cairnfs", static_cast<int>(header->encoding));
 }

@@ -24,9 +24,9 @@ Buffer encode_chunk(ByteView plain, int compression_level);
 // The bytes that decode_chunk() allocates besides the object, which it may answer with itself: none for raw objects.
 uint64_t decoding_bytes(ByteView object, uint32_t expected_size);
 
-// Plain bytes from an object; `expected_size` comes from the manifest. Raw ones stay where they are. Verifies grammar
-// and size only: digests are the caller's. Safe on hostile bytes. Failures: corrupt, unsupported (an encoding of a
-// newer version).
-Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size);
+// Plain bytes from an object; `expected_size` comes from the manifest. Raw ones stay where they are, others come to lie
+// `skew` behind the start of a page. Verifies grammar and size only: digests are the caller's. Safe on hostile bytes.
+// Failures: corrupt, unsupported (an encoding of a newer version).
+Result<Buffer> decode_chunk(Buffer object, uint32_t expected_size, size_t skew = 0);
 
 }  // namespace cairn

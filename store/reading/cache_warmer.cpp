@@ -54,6 +54,7 @@ void CacheWarmer::fetch_everything(const Progress& progress) {
   }
   lock.unlock();
   environment_.cache.flush();
+  environment_.images.flush();
 }
 
 // Files are opened without the lock: a long chunk list comes from the store.
@@ -88,32 +89,36 @@ void CacheWarmer::add_file_locked(size_t file, const Result<std::shared_ptr<File
   }
   uint64_t in_chunks = 0;
   for (const ChunkRef& chunk : (*reader)->manifest().chunks()) {
-    pieces_.push_back({file, chunk});
+    pieces_.push_back({file, chunk, (*reader)->image()});
     in_chunks += chunk.size;
   }
   present_bytes_ += files_[file]->size_bytes - in_chunks;  // holes, and content inside the entry
 }
 
 void CacheWarmer::bring(const Piece& piece) {
-  BlockCache& cache = environment_.cache;
-  if (cache.contains(piece.chunk.id)) {
+  if (is_kept(piece)) {
     const MutexLock lock(mutex_);
     present_bytes_ += piece.chunk.size;
     return;
   }
-  const Result<SharedBuffer> chunk = reader_.fetch(piece.chunk, context());
+  const Result<SharedBuffer> chunk = reader_.fetch(piece.chunk, context(), piece.image);
   if (!chunk) return fail_file(piece.file, chunk.error());
-  keep(piece.chunk.id, *chunk);
+  keep(piece, *chunk);
   const MutexLock lock(mutex_);
   fetched_bytes_ += piece.chunk.size;
 }
 
-// The chunk may have been in memory only, and the cache drops what comes faster than its disk takes it.
-void CacheWarmer::keep(const ChunkId& id, const SharedBuffer& plain) {
+bool CacheWarmer::is_kept(const Piece& piece) const {
+  return piece.image ? piece.image->contains(piece.chunk) : environment_.cache.contains(piece.chunk.id);
+}
+
+// The chunk may have been in memory only, and the cache of blocks drops what comes faster than its disk takes it.
+void CacheWarmer::keep(const Piece& piece, const SharedBuffer& plain) {
+  if (piece.image) return piece.image->put(piece.chunk, plain);
   BlockCache& cache = environment_.cache;
-  for (int i = 0; i < kAttempts && !cache.contains(id); ++i) {
+  for (int i = 0; i < kAttempts && !is_kept(piece); ++i) {
     cache.flush();
-    cache.put(id, plain);
+    cache.put(piece.chunk.id, plain);
   }
 }
 

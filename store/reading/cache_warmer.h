@@ -50,6 +50,7 @@ class CacheWarmer {
   struct Piece {
     size_t file = 0;
     ChunkRef chunk;
+    ImagePtr image;  // where it belongs; nullptr: among the blocks
   };
 
   void fetch_everything(const Progress& progress);
@@ -57,7 +58,8 @@ class CacheWarmer {
   std::optional<Piece> next_piece();
   void add_file_locked(size_t file, const Result<std::shared_ptr<FileReader>>& reader) CAIRN_REQUIRES(mutex_);
   void bring(const Piece& piece);
-  void keep(const ChunkId& id, const SharedBuffer& plain);
+  [[nodiscard]] bool is_kept(const Piece& piece) const;
+  void keep(const Piece& piece, const SharedBuffer& plain);
   void fail_file(size_t file, const Error& error);
   [[nodiscard]] Counts counts_locked() const CAIRN_REQUIRES(mutex_);
   [[nodiscard]] RequestContext context() const;

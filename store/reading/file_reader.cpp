@@ -41,8 +41,8 @@ Result<std::shared_ptr<FileReader>> FileReader::open(StoreEnvironment& environme
   ImagePtr image = environment.images.open(manifest->size_bytes(), {manifest, &manifest->chunks()});
   auto reader = std::shared_ptr<FileReader>(
       new FileReader(chunks, std::move(version), std::move(inline_bytes), std::move(manifest), std::move(image)));
-  reader->prefetcher_ = std::make_shared<Prefetcher>(chunks, reader->manifest_, environment.format.chunk_size,
-                                                     environment.options.prefetch_chunks);
+  reader->prefetcher_ = std::make_shared<Prefetcher>(
+      chunks, reader->manifest_, reader->image_, environment.format.chunk_size, environment.options.prefetch_chunks);
   return reader;
 }
 
@@ -81,7 +81,7 @@ Result<void> FileReader::read_chunks(uint64_t offset, MutableByteView out, const
     const uint64_t begin = std::max(at, chunk.offset);
     const uint64_t stop = std::min(end, chunk.end());
     std::memset(out.data() + (at - offset), 0, begin - at);
-    auto read = chunks_.read(chunk, begin - chunk.offset, out.subspan(begin - offset, stop - begin), context);
+    auto read = chunks_.read(chunk, begin - chunk.offset, out.subspan(begin - offset, stop - begin), context, image_);
     if (!read) return read;
     at = stop;
   }
@@ -93,7 +93,9 @@ Result<void> FileReader::read_chunks(uint64_t offset, MutableByteView out, const
 void FileReader::start_fetches(size_t first, uint64_t end) {
   const auto& chunks = manifest_->chunks();
   for (size_t i = first; i < chunks.size() && chunks[i].offset < end; ++i) {
-    if (!chunks_.is_local(chunks[i])) chunks_.prefetch(chunks[i], [](const Result<SharedBuffer>&) {});
+    if (!chunks_.is_local(chunks[i]))
+      chunks_.prefetch(
+          chunks[i], [](const Result<SharedBuffer>&) {}, image_);
   }
 }
 

@@ -32,6 +32,8 @@ class FileReader {
   // The chunks; none if is_inline().
   [[nodiscard]] const Manifest& manifest() const { return *manifest_; }
 
+  // Where the version's chunks belong on this machine; nullptr: among the blocks.
+  [[nodiscard]] const ImagePtr& image() const { return image_; }
   // A local file with all of the version's bytes, for the kernel to read by itself (Image::whole); nullptr: there is
   // none, or not yet.
   [[nodiscard]] std::shared_ptr<const UniqueFd> whole_image() const { return image_ ? image_->whole() : nullptr; }

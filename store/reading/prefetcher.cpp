@@ -19,8 +19,13 @@ uint64_t page_down(uint64_t offset) { return offset / kPage * kPage; }
 
 }  // namespace
 
-Prefetcher::Prefetcher(ChunkReader& chunks, ManifestPtr manifest, uint32_t chunk_size, uint32_t max_chunks)
-    : chunks_(chunks), manifest_(std::move(manifest)), max_chunks_(max_chunks), streams_(chunk_size) {}
+Prefetcher::Prefetcher(ChunkReader& chunks, ManifestPtr manifest, ImagePtr image, uint32_t chunk_size,
+                       uint32_t max_chunks)
+    : chunks_(chunks),
+      manifest_(std::move(manifest)),
+      image_(std::move(image)),
+      max_chunks_(max_chunks),
+      streams_(chunk_size) {}
 
 void Prefetcher::observe(uint64_t offset, uint64_t length) {
   Batch batch;
@@ -61,10 +66,12 @@ void Prefetcher::start(const Batch& batch) {
   for (size_t i = batch.first; i < batch.last; ++i) {
     const ChunkRef& chunk = manifest_->chunks()[i];
     if (!batch.push && chunks_.is_local(chunk)) continue;
-    chunks_.prefetch(chunk,
-                     [weak = weak_from_this(), stream = batch.stream, &chunk](const Result<SharedBuffer>& outcome) {
-                       if (const auto self = weak.lock()) self->arrived(stream, chunk, outcome);
-                     });
+    chunks_.prefetch(
+        chunk,
+        [weak = weak_from_this(), stream = batch.stream, &chunk](const Result<SharedBuffer>& outcome) {
+          if (const auto self = weak.lock()) self->arrived(stream, chunk, outcome);
+        },
+        image_);
   }
 }
 

@@ -19,7 +19,7 @@ namespace cairn {
 // Failures: none that a reader sees. A chunk that finds no memory is asked for again when the stream moves.
 class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
  public:
-  Prefetcher(ChunkReader& chunks, ManifestPtr manifest, uint32_t chunk_size, uint32_t max_chunks);
+  Prefetcher(ChunkReader& chunks, ManifestPtr manifest, ImagePtr image, uint32_t chunk_size, uint32_t max_chunks);
 
   // Somebody reads [offset, offset + length).
   void observe(uint64_t offset, uint64_t length);
@@ -44,6 +44,7 @@ class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
 
   ChunkReader& chunks_;
   const ManifestPtr manifest_;
+  const ImagePtr image_;
   const uint32_t max_chunks_;
   Mutex mutex_;
   ReadStreams streams_ CAIRN_GUARDED_BY(mutex_);

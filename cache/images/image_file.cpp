@@ -1,0 +1,119 @@
+#include "cache/images/image_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "cache/local_files.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint64_t kBlock = Buffer::kPageBytes;  // a multiple of what any disk and file system asks for
+constexpr uint64_t kWorthDirect = 2 << 20;  // smaller reads are a reader's own, who may come again: the page cache's
+
+// Calls `transfer` (pread or pwrite) until [offset, offset + size) is done. Failures: io, no_space.
+template <class Byte, class Transfer>
+Result<void> transfer_all(int fd, uint64_t offset, std::span<Byte> bytes, const Transfer& transfer, const char* what) {
+  while (!bytes.empty()) {
+    const ssize_t count = transfer(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(error_from_errno(errno, what));
+    if (count == 0) return fail(Errc::io, "{}: the file ends at {}", what, offset);
+    bytes = bytes.subspan(static_cast<size_t>(count));
+    offset += static_cast<uint64_t>(count);
+  }
+  return {};
+}
+
+Result<void> write_all(int fd, uint64_t offset, ByteView bytes) {
+  return transfer_all(fd, offset, bytes, ::pwrite, "write an image");
+}
+Result<void> read_all(int fd, uint64_t offset, MutableByteView out) {
+  return transfer_all(fd, offset, out, ::pread, "read an image");
+}
+
+// A stretch of a file: what lies before its first whole block, the whole blocks, and the rest.
+struct Parts {
+  uint64_t head;
+  uint64_t blocks;
+};
+Parts parts_of(uint64_t offset, uint64_t size) {
+  const uint64_t head = std::min(size, (kBlock - offset % kBlock) % kBlock);
+  return {head, (size - head) / kBlock * kBlock};
+}
+
+bool lies_like(uint64_t offset, const std::byte* memory) {
+  return reinterpret_cast<uintptr_t>(memory) % kBlock == offset % kBlock;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ImageFile>> ImageFile::create(const std::string& path, uint64_t size_bytes) {
+  ::unlink(path.c_str());
+  auto file = open_file(path, O_RDWR | O_CREAT | O_EXCL);
+  if (!file) return fail(std::move(file).error());
+  if (::ftruncate(file->get(), static_cast<off_t>(size_bytes)) != 0) {
+    const int code = errno;
+    ::unlink(path.c_str());
+    return fail(error_from_errno(code, fmt::format("make '{}' {} bytes long", path, size_bytes)));
+  }
+  return open_all(path, std::move(*file));
+}
+
+Result<std::unique_ptr<ImageFile>> ImageFile::open(const std::string& path, uint64_t size_bytes) {
+  auto file = open_file(path, O_RDWR);
+  if (!file) return fail(std::move(file).error());
+  struct stat status {};
+  if (::fstat(file->get(), &status) != 0) return fail(error_from_errno(errno, fmt::format("stat '{}'", path)));
+  if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) != size_bytes) {
+    return fail(Errc::corrupt, "'{}' has {} bytes, not {}", path, status.st_size, size_bytes);
+  }
+  return open_all(path, std::move(*file));
+}
+
+// Without read-ahead: beside what is asked for may lie what is still on its way to the disk.
+Result<std::unique_ptr<ImageFile>> ImageFile::open_all(const std::string& path, UniqueFd cached) {
+  auto reader = open_file(path, O_RDONLY);
+  if (!reader) return fail(std::move(reader).error());
+  auto direct = open_file(path, O_RDWR | O_DIRECT);
+  ::posix_fadvise(cached.get(), 0, 0, POSIX_FADV_RANDOM);
+  return std::unique_ptr<ImageFile>(new ImageFile(std::move(cached), direct ? std::move(*direct) : UniqueFd(),
+                                                  std::make_shared<const UniqueFd>(std::move(*reader))));
+}
+
+Result<void> ImageFile::write(uint64_t offset, ByteView bytes) {
+  const auto [head, blocks] = parts_of(offset, bytes.size());
+  if (!direct_.valid() || blocks == 0) return write_all(cached_.get(), offset, bytes);
+  ByteView middle = bytes.subspan(head, blocks);
+  Buffer copy;
+  if (!lies_like(offset, bytes.data())) {
+    copy = Buffer::placed(blocks, 0);
+    std::memcpy(copy.data(), middle.data(), middle.size());
+    middle = copy.view();
+  }
+  if (auto written = write_all(cached_.get(), offset, bytes.first(head)); !written) return written;
+  if (auto written = write_all(direct_.get(), offset + head, middle); !written) return written;
+  return write_all(cached_.get(), offset + head + blocks, bytes.subspan(head + blocks));
+}
+
+Result<void> ImageFile::read(uint64_t offset, MutableByteView out) const {
+  const auto [head, blocks] = parts_of(offset, out.size());
+  if (!direct_.valid() || blocks < kWorthDirect || !lies_like(offset, out.data()))
+    return read_all(cached_.get(), offset, out);
+  if (auto got = read_all(cached_.get(), offset, out.first(head)); !got) return got;
+  if (auto got = read_all(direct_.get(), offset + head, out.subspan(head, blocks)); !got) return got;
+  return read_all(cached_.get(), offset + head + blocks, out.subspan(head + blocks));
+}
+
+Result<void> ImageFile::sync() {
+  if (::fdatasync(cached_.get()) != 0) return fail(error_from_errno(errno, "sync an image"));
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,107 @@
+// One image as its cache knows it.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "cache/images/image_file.h"
+#include "cache/images/image_map.h"
+
+namespace cairn {
+
+enum class ChunkState : uint8_t {
+  absent,
+  writing,   // on its way to the disk; read from memory meanwhile
+  unproven,  // on the disk as far as a map says that nobody could vouch for: checked before it is believed
+  proven,    // on the disk, and checked when it came or since
+};
+
+// Thread-safety: what is constant, and file(), from any thread; the rest is guarded by the mutex of its DiskImageCache.
+class ImageRecord {
+ public:
+  ImageRecord(std::string stem, const ImageId& content, uint64_t size, ChunkList list)
+      : path(std::move(stem)),
+        id(content),
+        size_bytes(size),
+        chunks(std::move(list)),
+        states(chunks->size(), ChunkState::absent),
+        not_proven(chunks->size()) {}
+
+  // The map goes first: without it the data is nothing.
+  void remove_files() const {
+    ::unlink(map_path().c_str());
+    ::unlink(data_path().c_str());
+  }
+
+  [[nodiscard]] std::string data_path() const { return path + ".data"; }
+  [[nodiscard]] std::string map_path() const { return path + ".map"; }
+
+  // The file, made or opened if need be. Failures: those of ImageFile.
+  Result<std::shared_ptr<ImageFile>> file() {
+    const MutexLock lock(opening_);
+    if (!file_) {
+      auto opened = has_file_ ? ImageFile::open(data_path(), size_bytes) : ImageFile::create(data_path(), size_bytes);
+      if (!opened) return fail(std::move(opened).error());
+      file_ = std::move(*opened);
+      has_file_ = true;
+    }
+    return file_;
+  }
+  // Nobody will want it soon: its descriptors go.
+  void close_file() {
+    const MutexLock lock(opening_);
+    file_.reset();
+  }
+  void has_file() {
+    const MutexLock lock(opening_);
+    has_file_ = true;
+  }
+
+  const std::string path;  // without what tells data from map
+  const ImageId id;
+  const uint64_t size_bytes;
+  const ChunkList chunks;
+
+  // The cache's:
+  std::vector<ChunkState> states;                       // by chunk
+  size_t not_proven;                                    // chunks in another state than that
+  uint64_t used_bytes = 0;                              // of the chunks that are not absent
+  std::unordered_map<size_t, SharedBuffer> on_the_way;  // by chunk: what is being written
+  uint64_t last_use = 0;                                // grows with every use of any image
+  size_t holders = 0;
+  bool is_noted_whole = false;  // its map says so, durably
+  bool is_gone = false;         // evicted
+  bool is_settling = false;     // somebody is to look after it
+  bool settles_again = false;   // and once more
+  uint64_t unsaved_bytes = 0;   // that its map does not know of
+  SteadyTime scrubbed{};        // when its bytes were read again, or came
+
+ private:
+  Mutex opening_;  // held over local I/O
+  bool has_file_ CAIRN_GUARDED_BY(opening_) = false;
+  std::shared_ptr<ImageFile> file_ CAIRN_GUARDED_BY(opening_);
+};
+using ImageRecordPtr = std::shared_ptr<ImageRecord>;
+
+// Images that are not there any more. Their files go with this object, which is to outlive the lock: the disk may take
+// its time over a large one.
+struct EvictedImages {
+  EvictedImages() = default;
+  ~EvictedImages() {
+    for (const ImageRecordPtr& image : images) image->remove_files();
+  }
+  EvictedImages(const EvictedImages&) = delete;
+  EvictedImages& operator=(const EvictedImages&) = delete;
+  std::vector<ImageRecordPtr> images;
+};
+
+}  // namespace cairn
