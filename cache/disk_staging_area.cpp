@@ -73,7 +73,7 @@ class DiskStagingFile final : public StagingFile {
   ~DiskStagingFile() override {
     count(0);
     if (stays_) return;
-    shared_->spares.give(path(kDataSuffix));
+    if (!moved_) shared_->spares.give(path(kDataSuffix));
     if (noted_) shared_->spares.give(path(kNoteSuffix));
   }
 
@@ -143,6 +143,16 @@ class DiskStagingFile final : public StagingFile {
     recount_locked(counts_as_kept_, staged_bytes);
   }
 
+  Result<void> move_to(const std::string& path_there) override {
+    const MutexLock lock(keeping_);
+    if (stays_ || moved_) return fail(Errc::io, "'{}' is to stay", path(kDataSuffix));
+    if (::rename(path(kDataSuffix).c_str(), path_there.c_str()) != 0) {
+      return fail(error_from_errno(errno, fmt::format("move '{}' to '{}'", path(kDataSuffix), path_there)));
+    }
+    moved_ = true;
+    return {};
+  }
+
   // The note first: a file with a description alone is found as what it was, and one with a note alone is not.
   void release() override {
     const MutexLock lock(keeping_);
@@ -197,6 +207,7 @@ class DiskStagingFile final : public StagingFile {
   Mutex keeping_;  // held over local I/O
   bool stays_ CAIRN_GUARDED_BY(keeping_);
   bool noted_ CAIRN_GUARDED_BY(keeping_);
+  bool moved_ CAIRN_GUARDED_BY(keeping_) = false;                    // the data is somebody else's by now
   std::optional<KeepLog::Place> logged_ CAIRN_GUARDED_BY(keeping_);  // kept there, and not by a description of its own
   std::optional<UniqueFd> note_ CAIRN_GUARDED_BY(keeping_);
   uint64_t log_begin_ CAIRN_GUARDED_BY(keeping_) = 0;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/bytes.h"
 #include "base/chunk_ref.h"
 #include "base/unique_fd.h"
+#include "cache/staging_area.h"
 
 namespace cairn {
 
@@ -33,6 +35,10 @@ class Image {
   // Takes a checked chunk of the content to its place. Returns before it is on the disk; `plain` is held until then and
   // counts against the memory budget meanwhile. One that is here already is let go.
   virtual void put(const ChunkRef& chunk, SharedBuffer plain) = 0;
+
+  // Takes over a staging file that nobody writes to any more: it becomes the image, if nothing is here yet. `has` says
+  // which chunks' bytes are in it, as they were when they were digested. False: it stays where it is.
+  virtual bool adopt(StagingFile& file, const std::function<bool(const ChunkRef& chunk)>& has) = 0;
 
   [[nodiscard]] virtual bool contains(const ChunkRef& chunk) const = 0;
 

@@ -36,6 +36,10 @@ class StagingFile {
   // So many bytes are staged in it now: what its area's room is told.
   virtual void count(uint64_t staged_bytes) = 0;
 
+  // Gives the file another name on the same file system, and away: from then on it is the caller's, though fd() goes on
+  // reading it. After release(). Failures: io (it is kept, or `path` is on another file system).
+  virtual Result<void> move_to(const std::string& path) = 0;
+
   // Undoes keep(), keep_briefly() and note(): the bytes are safe elsewhere, and the file goes when this object does.
   virtual void release() = 0;
 };

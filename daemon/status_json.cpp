@@ -46,16 +46,27 @@ Json requests_json(const ObjectStoreMetrics& metrics) {
   return requests;
 }
 
-Json cache_json(const BlockCacheStats& stats, const std::string& directory) {
+// Of blocks and images together; then of each.
+Json cache_json(const BlockCacheStats& blocks, const ImageCacheStats& images, const std::string& directory) {
   return {{"dir", directory},
-          {"used_bytes", stats.used_bytes},
-          {"capacity_bytes", stats.capacity_bytes},
-          {"chunks", stats.chunks},
-          {"hits", stats.hits},
-          {"misses", stats.misses},
-          {"corrupt", stats.corrupt},
-          {"evicted_chunks", stats.evicted_chunks},
-          {"dropped_puts", stats.dropped_puts}};
+          {"used_bytes", blocks.used_bytes + images.used_bytes},
+          {"capacity_bytes", std::max(blocks.capacity_bytes, images.capacity_bytes)},
+          {"hits", blocks.hits + images.hits},
+          {"misses", blocks.misses},
+          {"corrupt", blocks.corrupt + images.corrupt_chunks},
+          {"dropped_puts", blocks.dropped_puts + images.dropped_chunks},
+          {"blocks",
+           {{"used_bytes", blocks.used_bytes},
+            {"capacity_bytes", blocks.capacity_bytes},
+            {"chunks", blocks.chunks},
+            {"evicted_chunks", blocks.evicted_chunks}}},
+          {"images",
+           {{"used_bytes", images.used_bytes},
+            {"images", images.images},
+            {"whole", images.whole_images},
+            {"evicted", images.evicted_images},
+            {"queued_bytes", images.queued_bytes},
+            {"scrubbed_bytes", images.scrubbed_bytes}}}};
 }
 
 Json staging_json(const StagingRoom& room) {
@@ -116,7 +127,7 @@ Json recent_errors_json() {
 Json status_json(MountedStore& store, const std::string& cache_dir) {
   const StoreEnvironment& environment = store.environment();
   const FileSystemStats files = store.control().stats();
-  return {{"cache", cache_json(environment.cache.stats(), cache_dir)},
+  return {{"cache", cache_json(environment.cache.stats(), environment.images.stats(), cache_dir)},
           {"staging", staging_json(environment.staging.room())},
           {"memory",
            {{"used_bytes", environment.memory.used_bytes()},

@@ -432,7 +432,22 @@ FileBytes::Dropped FileBytes::drop_draft_if_idle_locked() {
   if (is_given_up) mtime_.reset();
   frozen_ = false;
   sealed_.reset();
-  return {std::exchange(draft_, nullptr), std::exchange(reader_, nullptr)};
+  Dropped dropped;
+  if (!is_given_up && base_ && base_draft_ == draft_->number()) {
+    dropped.version = base_;
+    dropped.sources = &sources_;
+  }
+  dropped.draft = std::exchange(draft_, nullptr);
+  dropped.reader = std::exchange(reader_, nullptr);
+  return dropped;
+}
+
+// The list of chunks is on this machine, having just been stored.
+FileBytes::Dropped::~Dropped() {
+  if (!version || std::holds_alternative<SharedBuffer>(version->content)) return;
+  const auto context = RequestContext::within(kPatienceForOldChunks, Cause::maintenance);
+  const auto written = FileReader::open(sources->environment, sources->reader, version, context);
+  if (written) draft->become_image(**written);
 }
 
 void FileBytes::discard() {

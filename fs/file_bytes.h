@@ -144,10 +144,17 @@ class FileBytes {
   Result<size_t> write_to(Draft& draft, uint64_t offset, ByteView bytes);
   void touch();
   [[nodiscard]] bool unpublished_locked() const CAIRN_REQUIRES(mutex_);
-  // The caller destroys them once mutex_ is free again: a draft waits for the chunks that it is sending.
+  // The caller destroys them once mutex_ is free again: a draft waits for the chunks that it is sending, and becomes
+  // the image of its version.
   struct Dropped {
+    Dropped() = default;
+    Dropped(Dropped&&) = default;
+    Dropped& operator=(Dropped&&) = default;
+    ~Dropped();
     std::shared_ptr<Draft> draft;
     std::shared_ptr<FileReader> reader;
+    VersionPtr version;                    // whose bytes the draft has; nullptr: no version's
+    const ByteSources* sources = nullptr;  // set if there is a version
   };
   Dropped drop_draft_if_idle_locked() CAIRN_REQUIRES(mutex_);
 

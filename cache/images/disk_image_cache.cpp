@@ -48,6 +48,9 @@ class DiskImageCache::Held final : public Image {
   Held& operator=(const Held&) = delete;
 
   void put(const ChunkRef& chunk, SharedBuffer plain) override { cache_.put(image_, chunk, std::move(plain)); }
+  bool adopt(StagingFile& file, const std::function<bool(const ChunkRef&)>& has) override {
+    return cache_.adopt(image_, file, has);
+  }
   [[nodiscard]] bool contains(const ChunkRef& chunk) const override { return cache_.contains(*image_, chunk); }
   [[nodiscard]] std::shared_ptr<const UniqueFd> whole() const override { return cache_.whole(*image_); }
 

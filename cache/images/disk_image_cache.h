@@ -85,6 +85,7 @@ class DiskImageCache final : public ImageCache {
 
   void release(const ImageRecordPtr& image);
   void put(const ImageRecordPtr& image, const ChunkRef& chunk, SharedBuffer plain);
+  bool adopt(const ImageRecordPtr& image, StagingFile& file, const std::function<bool(const ChunkRef&)>& has);
   [[nodiscard]] bool contains(const ImageRecord& image, const ChunkRef& chunk) const;
   std::shared_ptr<const UniqueFd> whole(ImageRecord& image);
 

@@ -85,6 +85,44 @@ bool DiskImageCache::fill_chunk(const ImageRecordPtr& image, size_t chunk) {
   return write(image, chunk, shared->view());
 }
 
+// What is between the chunks, and where they are not, must read as zeros.
+bool DiskImageCache::adopt(const ImageRecordPtr& image, StagingFile& file,
+                           const std::function<bool(const ChunkRef&)>& has) {
+  const auto& chunks = *image->chunks;
+  std::vector<size_t> there;
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    if (!has(chunks[i])) continue;
+    there.push_back(i);
+    bytes += chunks[i].size;
+  }
+  {
+    Evicted evicted;
+    const MutexLock lock(mutex_);
+    if (there.empty() || image->used_bytes > 0 || image->is_gone || !make_room_locked(bytes, evicted)) return false;
+  }
+  const auto taken = image->file_from(file);
+  if (!taken) return false;
+  uint64_t end = 0;
+  for (size_t i = 0; i <= there.size(); ++i) {
+    const uint64_t next = i < there.size() ? chunks[there[i]].offset : image->size_bytes;
+    if (next > end && !(*taken)->punch(end, next - end)) return true;  // of no use; it goes with the image
+    if (i < there.size()) end = chunks[there[i]].end();
+  }
+  const MutexLock lock(mutex_);
+  for (const size_t i : there) {
+    if (image->states[i] != ChunkState::absent) continue;
+    image->states[i] = ChunkState::proven;
+    image->used_bytes += chunks[i].size;
+    stats_.used_bytes += chunks[i].size;
+    image->unsaved_bytes += chunks[i].size;
+    index_locked(*image, i);
+    if (--image->not_proven == 0) ++stats_.whole_images;
+  }
+  settle_soon_locked(image);
+  return true;
+}
+
 // The bytes first: a map that says "whole" is believed.
 void DiskImageCache::save(ImageRecord& image) {
   ImageMap map{.care = options_.care, .size_bytes = image.size_bytes, .chunks = image.chunks, .present = {}};

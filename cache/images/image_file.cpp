@@ -111,6 +111,12 @@ Result<void> ImageFile::read(uint64_t offset, MutableByteView out) const {
   return read_all(cached_.get(), offset + head + blocks, out.subspan(head + blocks));
 }
 
+Result<void> ImageFile::punch(uint64_t offset, uint64_t length) {
+  const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  if (::fallocate(cached_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) return {};
+  return fail(error_from_errno(errno, "punch a hole into an image"));
+}
+
 Result<void> ImageFile::sync() {
   if (::fdatasync(cached_.get()) != 0) return fail(error_from_errno(errno, "sync an image"));
   return {};

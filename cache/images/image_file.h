@@ -26,6 +26,8 @@ class ImageFile {
   Result<void> write(uint64_t offset, ByteView bytes);
   // Failures: io, also where the file ends too early.
   Result<void> read(uint64_t offset, MutableByteView out) const;
+  // Zeros, without room on the disk. Failures: io.
+  Result<void> punch(uint64_t offset, uint64_t length);
   // What was written is on the disk.
   Result<void> sync();
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "base/mutex.h"
 #include "cache/images/image_file.h"
 #include "cache/images/image_map.h"
+#include "cache/staging_area.h"
 
 namespace cairn {
 
@@ -25,7 +27,8 @@ enum class ChunkState : uint8_t {
   proven,    // on the disk, and checked when it came or since
 };
 
-// Thread-safety: what is constant, and file(), from any thread; the rest is guarded by the mutex of its DiskImageCache.
+// Thread-safety: what is constant, and file(), from any thread; the rest belongs to its DiskImageCache, under its
+// mutex.
 class ImageRecord {
  public:
   ImageRecord(std::string stem, const ImageId& content, uint64_t size, ChunkList list)
@@ -54,6 +57,20 @@ class ImageRecord {
       file_ = std::move(*opened);
       has_file_ = true;
     }
+    return file_;
+  }
+  // The same of what somebody else has written, if there is no file yet.
+  Result<std::shared_ptr<ImageFile>> file_from(StagingFile& staging) {
+    const MutexLock lock(opening_);
+    if (has_file_) return fail(Errc::already_exists, "'{}' is there", data_path());
+    if (::ftruncate(staging.fd(), static_cast<off_t>(size_bytes)) != 0) {
+      return fail(error_from_errno(errno, "cut a staging file"));
+    }
+    if (auto moved = staging.move_to(data_path()); !moved) return fail(std::move(moved).error());
+    has_file_ = true;
+    auto opened = ImageFile::open(data_path(), size_bytes);
+    if (!opened) return fail(std::move(opened).error());
+    file_ = std::move(*opened);
     return file_;
   }
   // Nobody will want it soon: its descriptors go.

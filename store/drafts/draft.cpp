@@ -172,6 +172,14 @@ Result<void> Draft::keep_briefly(const std::string& identity) {
   return bytes_.keep_briefly([&](const DraftLayout& layout) { return description(identity, layout); });
 }
 
+void Draft::become_image(FileReader& version) {
+  if (!version.image()) return;
+  const DraftLayout layout = bytes_.layout();
+  version.image()->adopt(bytes_.staging(), [&](const ChunkRef& chunk) {
+    return layout.is_all(DraftLayout::Source::staged, chunk.offset, chunk.end());
+  });
+}
+
 void Draft::changed(uint64_t begin, uint64_t end) {
   chunks_.forget(begin, end);
   ++changes_;

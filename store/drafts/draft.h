@@ -92,6 +92,8 @@ class Draft {
   Result<void> keep_briefly(const std::string& identity);
   // The bytes are published: nothing is left to keep, and note() is to be called again.
   void release() { bytes_.release(); }
+  // They are `version`'s, and nobody will write any more: what is staged of them becomes its image.
+  void become_image(FileReader& version);
 
  private:
   friend Result<std::unique_ptr<Draft>> open_kept_draft(StoreEnvironment&, ChunkReader&, ChunkWriter&, KeptDraft&,

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cache/disk_staging_area.h"
 #include "cache/memory_block_cache.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/test_environment.h"
@@ -303,6 +304,33 @@ TEST_F(DiskImageCacheTest, ChunksThatAnotherImageOrABlockHasAreTakenFromThere) {
   const ImagePtr image = open_image(*cache, after);
   ASSERT_NE(image->whole(), nullptr) << "the rest was here";
   EXPECT_EQ(bytes_of(*image->whole(), after.size_bytes), expected_of(after));
+}
+
+TEST_F(DiskImageCacheTest, AStagingFileBecomesTheImageWithoutACopy) {
+  const auto cache = open_cache();
+  const auto area = DiskStagingArea::open(path(), 0);
+  ASSERT_TRUE(area);
+  const Content content({1, 2, 3}, 10000);
+  const ImagePtr image = open_image(*cache, content);
+  auto staged = (*area)->create();
+  ASSERT_TRUE(staged);
+  const std::string stale(content.size_bytes + 5000, 'x');  // also where the content has a hole, and past its end
+  ASSERT_EQ(::pwrite((*staged)->fd(), stale.data(), stale.size(), 0), static_cast<ssize_t>(stale.size()));
+  for (const size_t i : {0, 2}) {
+    ASSERT_EQ(::pwrite((*staged)->fd(), content.plain(i)->data(), kChunk, static_cast<off_t>(content.chunk(i).offset)),
+              kChunk);
+  }
+  EXPECT_TRUE(image->adopt(**staged, [&](const ChunkRef& chunk) { return chunk != content.chunk(1); }));
+  staged->reset();
+  EXPECT_TRUE(reads(*cache, content, 0));
+  EXPECT_FALSE(reads(*cache, content, 1));
+  image->put(content.chunk(1), content.plain(1));
+  cache->flush();
+  ASSERT_NE(image->whole(), nullptr);
+  EXPECT_EQ(bytes_of(*image->whole(), content.size_bytes), expected_of(content));
+  auto another = (*area)->create();
+  ASSERT_TRUE(another);
+  EXPECT_FALSE(image->adopt(**another, [](const ChunkRef&) { return true; })) << "it has its bytes";
 }
 
 TEST_F(DiskImageCacheTest, AFlippedBitIsFoundByTheScrubAndByWholeReads) {

@@ -148,6 +148,7 @@ class LogOnly final : public StagingFile {
   Result<void> keep(std::string_view) override { return {}; }
   Result<void> keep_briefly(std::string_view) override { return {}; }
   void count(uint64_t) override {}
+  Result<void> move_to(const std::string&) override { return {}; }
   void release() override {}
 
   std::string text;
