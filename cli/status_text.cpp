@@ -41,8 +41,12 @@ std::string cache_line(const Json& status) {
   const uint64_t asked = cache.number("hits") + cache.number("misses");
   const std::string hits =
       asked == 0 ? std::string("not used yet") : fmt::format("{}% hits", cache.number("hits") * 100 / asked);
-  return fmt::format("  cache     {} of {}, {}, {} corrupt, in {}\n", cache.bytes("used_bytes"),
-                     cache.bytes("capacity_bytes"), hits, cache.count("corrupt"), cache.text("dir"));
+  const Section images(status.value("cache", Json::object()), "images");
+  const std::string whole = images.number("images") == 0 ? std::string()
+                                                         : fmt::format(", {} of {} whole", images.count("whole"),
+                                                                       images.count("images", "image"));
+  return fmt::format("  cache     {} of {}, {}{}, {} corrupt, in {}\n", cache.bytes("used_bytes"),
+                     cache.bytes("capacity_bytes"), hits, whole, cache.count("corrupt"), cache.text("dir"));
 }
 
 // Only where somebody writes, or there is a bound to know of.

@@ -45,16 +45,6 @@ Result<std::unique_ptr<BlockCache>> open_blocks(const std::string& directory, ui
                                .care = care});
 }
 
-Result<std::unique_ptr<ImageCache>> open_images(const std::string& directory, uint64_t capacity,
-                                                const Settings& settings, uint32_t care, BlockCache& blocks) {
-  if (capacity < kLeastWithImages) return std::make_unique<NoImageCache>();
-  return DiskImageCache::open({.path = directory,
-                               .capacity_bytes = capacity,
-                               .queue_bytes = settings.memory_bytes / 4,
-                               .care = care,
-                               .blocks = &blocks});
-}
-
 // Less could not hold the chunks that are on their way.
 constexpr uint64_t kLeastStagedChunks = 4;
 
@@ -104,13 +94,10 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   store->verification_ = choose_verification(settings.verify, store->remote_->objects().way());
   const auto capacity = cache_bytes(options.cache_dir, settings);
   if (!capacity) return fail(capacity.error());
-  const uint32_t care = store->verification_.care;
-  auto cache = open_blocks(options.cache_dir, *capacity, settings, care);
+  auto cache = open_blocks(options.cache_dir, *capacity, settings, store->verification_.care);
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
-  auto images = open_images(options.cache_dir, *capacity, settings, care, *store->cache_);
-  if (!images) return fail(images.error());
-  store->images_ = std::move(*images);
+  if (auto opened = store->open_images(options.cache_dir, *capacity, settings); !opened) return fail(opened.error());
   auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);
@@ -123,6 +110,24 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   if (!options.store_dir.empty()) disks.push_back(options.store_dir);
   store->control().set_space_source([space = DiskSpace(std::move(disks))] { return space.now(); });
   return store;
+}
+
+Result<void> MountedStore::open_images(const std::string& directory, uint64_t capacity, const Settings& settings) {
+  if (capacity < kLeastWithImages) {
+    images_ = std::make_unique<NoImageCache>();
+    return {};
+  }
+  auto images = DiskImageCache::open({.path = directory,
+                                      .capacity_bytes = capacity,
+                                      .queue_bytes = settings.memory_bytes / 4,
+                                      .care = verification_.care,
+                                      .blocks = cache_.get()});
+  if (!images) return fail(images.error());
+  if (settings.cache_scrub_bytes > 0) {
+    scrub_ = std::make_unique<ImageScrub>(**images, settings.cache_scrub_bytes);
+  }
+  images_ = std::move(*images);
+  return {};
 }
 
 Result<void> MountedStore::start(StoreFormat format, const Settings& settings) {

@@ -8,6 +8,7 @@
 #include "base/memory_budget.h"
 #include "cache/block_cache.h"
 #include "cache/image_cache.h"
+#include "cache/images/image_scrub.h"
 #include "cache/staging_area.h"
 #include "daemon/settings.h"
 #include "daemon/verification.h"
@@ -44,6 +45,7 @@ class MountedStore {
 
  private:
   MountedStore() = default;
+  Result<void> open_images(const std::string& directory, uint64_t capacity, const Settings& settings);
   // The second half of open(), once the parts that can fail to open have: the store's own classes.
   Result<void> start(StoreFormat format, const Settings& settings);
 
@@ -52,6 +54,7 @@ class MountedStore {
   Verification verification_;
   std::unique_ptr<BlockCache> cache_;
   std::unique_ptr<ImageCache> images_;
+  std::unique_ptr<ImageScrub> scrub_;
   std::unique_ptr<StagingArea> staging_;
   std::unique_ptr<MemoryBudget> memory_;
   std::unique_ptr<Executor> compute_;

@@ -16,8 +16,11 @@ constexpr std::array kTable = {
         "Where blocks, staged writes and the log of this mount are kept; by default a directory of its own for each "
         "store and mountpoint below /var/cache/cairnfs (root) or ~/.cache/cairnfs."},
     Setting{"cache.size", &Settings::cache_size, "10%", "0", "",
-            "Most disk that cached blocks may take, absolute or a share of the disk that cache.dir is on; 0 caches "
-            "nothing."},
+            "Most disk that the cache may take, absolute or a share of the disk that cache.dir is on; 0 caches "
+            "nothing. Below 128 MiB files are cached in blocks only, and not as images that the kernel can read."},
+    Setting{"cache.scrub", &Settings::cache_scrub_bytes, "8MiB", "0", "1GiB",
+            "How many bytes of the cache's images are read again and checked each second, each image once a day; 0: "
+            "none."},
     Setting{
         "staging-size", &Settings::staging_bytes, "0", "0", "",
         "Most bytes of files being written that may be staged in cache.dir, at least four chunks; writing more than "

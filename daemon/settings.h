@@ -29,6 +29,7 @@ struct Settings {
 
   std::string cache_dir;
   CacheSize cache_size;
+  uint64_t cache_scrub_bytes = 0;  // a second
   uint64_t staging_bytes = 0;
   uint64_t memory_bytes = 0;
   std::chrono::nanoseconds revalidate{0};

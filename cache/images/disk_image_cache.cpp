@@ -1,12 +1,14 @@
 #include "cache/images/disk_image_cache.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -30,6 +32,16 @@ std::optional<uint64_t> number_of_map(const std::string& file_name) {
 
 bool is_numbered(const std::string& file_name) {
   return !file_name.empty() && file_name[0] >= '0' && file_name[0] <= '9';
+}
+
+// What the disk has left but for a twentieth of it, or a GiB: full disks are slow, and others need them. A disk that
+// cannot be asked is no reason to refuse.
+uint64_t spare_bytes(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
+  const uint64_t reserve = std::min<uint64_t>(disk.f_blocks * disk.f_frsize / 20, 1 << 30);
+  const uint64_t free = disk.f_bavail * disk.f_frsize;
+  return free - std::min(free, reserve);
 }
 
 size_t index_of(const ImageRecord& image, const ChunkRef& chunk) {
@@ -387,8 +399,9 @@ uint64_t DiskImageCache::limit_bytes() const {
   return options_.capacity_bytes - std::min(options_.capacity_bytes, blocks);
 }
 
+// What is staged and written elsewhere on this disk comes first.
 bool DiskImageCache::make_room_locked(uint64_t bytes, Evicted& evicted) {
-  const uint64_t limit = limit_bytes();
+  const uint64_t limit = std::min(limit_bytes(), stats_.used_bytes + spare_bytes(directory_));
   while (stats_.used_bytes + bytes > limit) {
     if (!evict_oldest_locked(evicted)) return false;
   }

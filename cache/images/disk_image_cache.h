@@ -43,7 +43,7 @@ class DiskImageCache final : public ImageCache {
   struct Options {
     std::string path;
     uint64_t capacity_bytes = 0;           // of images and blocks together
-    uint64_t least_bytes = 8 << 20;        // a smaller file has no image
+    uint64_t least_bytes = 4 << 20;        // a smaller file has no image
     uint64_t queue_bytes = 64 << 20;       // on their way to the disk: from there on it is behind
     uint32_t care = 0;                     // as LmdbBlockCache::Options::care
     BlockCache* blocks = nullptr;          // beside it

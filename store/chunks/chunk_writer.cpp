@@ -15,6 +15,7 @@ struct ChunkWriter::Parcel {
   MemoryBudget::Lease lease;
   RequestContext context;
   Done done;
+  Keep keep;
   ChunkRef ref{};
   Buffer object{};
 };
@@ -28,9 +29,9 @@ ChunkWriter::~ChunkWriter() {
 }
 
 void ChunkWriter::store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context,
-                        Done done) {
-  auto parcel =
-      std::make_shared<Parcel>(Parcel{offset, std::move(plain), std::move(lease), std::move(context), std::move(done)});
+                        Done done, Keep keep) {
+  auto parcel = std::make_shared<Parcel>(
+      Parcel{offset, std::move(plain), std::move(lease), std::move(context), std::move(done), keep});
   {
     const MutexLock lock(mutex_);
     ++parcels_;
@@ -42,6 +43,7 @@ void ChunkWriter::identify(const ParcelPtr& parcel) {
   const ByteView plain = parcel->plain->view();
   parcel->ref = {parcel->offset, static_cast<uint32_t>(plain.size()), sha256(plain), xxh3_128(plain)};
   const ChunkId& id = parcel->ref.id;
+  if (parcel->keep == Keep::here) environment_.cache.put(id, parcel->plain);
   const bool is_damaged = environment_.damaged.contains(id);
   if (environment_.known.is_proven(id, parcel->ref.checksum) && !is_damaged) return deliver_shared(parcel);
   {

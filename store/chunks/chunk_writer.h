@@ -47,8 +47,11 @@ class ChunkWriter {
   // then on, or until `context` ends. The caller took lease_bytes() from the budget and the
   // lease travels with the buffer: the pools never wait for memory. Of equal chunks under way only one is sent. `done`
   // is called exactly once, from a pool thread.
+  // Keep::here: also among the local cache's blocks, for whoever reads it next.
   using Done = std::function<void(Result<StoredChunk>)>;
-  void store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context, Done done);
+  enum class Keep { there_alone, here };
+  void store(uint64_t offset, SharedBuffer plain, MemoryBudget::Lease lease, RequestContext context, Done done,
+             Keep keep = Keep::there_alone);
 
   // These chunks should be in the store: a manifest in a record says so.
   void remember(const Manifest& manifest) { environment_.known.list(manifest); }

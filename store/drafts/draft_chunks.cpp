@@ -45,11 +45,12 @@ std::pair<DraftChunks::ChunkPtr, bool> DraftChunks::find_or_begin(const PlannedC
   return {place, true};
 }
 
-void DraftChunks::send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease) {
+void DraftChunks::send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease, ChunkWriter::Keep keep) {
   if (all_zeros(plain.view())) return finish(chunk, std::nullopt);
-  writer_.store(chunk->cut.offset, std::make_shared<const Buffer>(std::move(plain)), std::move(lease),
-                {SteadyTime::max(), stop_.get_token(), Cause::write_back},
-                [this, chunk](Result<StoredChunk> stored) { finish(chunk, std::move(stored)); });
+  writer_.store(
+      chunk->cut.offset, std::make_shared<const Buffer>(std::move(plain)), std::move(lease),
+      {SteadyTime::max(), stop_.get_token(), Cause::write_back},
+      [this, chunk](Result<StoredChunk> stored) { finish(chunk, std::move(stored)); }, keep);
 }
 
 void DraftChunks::give_up(const ChunkPtr& chunk, Error why) { finish(chunk, fail(std::move(why))); }

@@ -44,7 +44,7 @@ class DraftChunks {
   // before the bytes are read, so that a change of them meanwhile is noticed.
   std::pair<ChunkPtr, bool> find_or_begin(const PlannedChunk& cut);
   // Stores the bytes, unless they are all zeros: those become a hole. `lease` covers ChunkWriter::lease_bytes().
-  void send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease);
+  void send(const ChunkPtr& chunk, Buffer plain, MemoryBudget::Lease lease, ChunkWriter::Keep keep);
   void give_up(const ChunkPtr& chunk, Error why);
 
   [[nodiscard]] static const PlannedChunk& cut_of(const ChunkPtr& chunk);

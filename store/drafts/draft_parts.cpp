@@ -46,7 +46,10 @@ Result<DraftChunks::ChunkPtr> store_with(const DraftParts& draft, const PlannedC
     draft.chunks.give_up(chunk, count.error());
     return fail(std::move(count).error());
   }
-  draft.chunks.send(chunk, std::move(plain), std::move(lease));
+  // What the staging file has of a large file becomes its image. The rest is kept here, to be read back.
+  const bool is_for_image = size_bytes >= draft.environment.format.chunk_size && !needs_store(draft, cut);
+  draft.chunks.send(chunk, std::move(plain), std::move(lease),
+                    is_for_image ? ChunkWriter::Keep::there_alone : ChunkWriter::Keep::here);
   return chunk;
 }
 

@@ -139,7 +139,7 @@ bool DraftStream::send(const PlannedChunk& cut) {
   Buffer plain(cut.size);
   auto read = bytes_.read(cut.offset, plain.mutable_view(), environment_.background(Cause::write_back));
   if (read && *read == cut.size) {
-    chunks_.send(chunk, std::move(plain), std::move(*lease));
+    chunks_.send(chunk, std::move(plain), std::move(*lease), ChunkWriter::Keep::there_alone);
   } else {
     chunks_.give_up(chunk, read ? Error(Errc::conflict, "the file was cut meanwhile") : read.error());
   }
