@@ -111,7 +111,8 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   auto images = open_images(options.cache_dir, *capacity, settings, care, *store->cache_);
   if (!images) return fail(images.error());
   store->images_ = std::move(*images);
-  auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
+  auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format),
+                                       most_writers(StoreOptions{}.most_writers));
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);
   store->memory_ = std::make_unique<MemoryBudget>(settings.memory_bytes / 4 * kChunkQuarters);
