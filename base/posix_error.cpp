@@ -11,7 +11,8 @@ Errc errc_for(int posix) {
     case ENXIO: return Errc::not_found;
     case EEXIST: return Errc::already_exists;
     case ESTALE: return Errc::conflict;
-    case ENOSPC: return Errc::no_space;
+    case ENOSPC:
+    case EDQUOT: return Errc::no_space;
     case EPERM: return Errc::permission_denied;
     case EROFS: return Errc::read_only;
     case EOPNOTSUPP: return Errc::unsupported;

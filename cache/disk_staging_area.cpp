@@ -25,6 +25,8 @@ constexpr std::string_view kDataSuffix = ".data";
 constexpr std::string_view kKeptSuffix = ".kept";
 constexpr std::string_view kNoteSuffix = ".open";
 
+constexpr uint32_t kRoot = 0;  // whose files nothing bounds
+
 // <checksum of the description, 32 hex digits>\n<description>
 std::string seal(std::string_view description) {
   return fmt::format("{}\n{}", xxh3_128(as_bytes(description)).hex(), description);
@@ -62,16 +64,18 @@ Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
 class DiskStagingFile final : public StagingFile {
  public:
   DiskStagingFile(std::string stem, uint64_t number, UniqueFd data, std::shared_ptr<DiskStagingArea::Shared> shared,
-                  bool stays)
+                  bool stays, uint32_t user)
       : stem_(std::move(stem)),
         number_(number),
         data_(std::move(data)),
         shared_(std::move(shared)),
         stays_(stays),
         noted_(stays),
+        user_(user),
         counts_as_kept_(stays) {}
   ~DiskStagingFile() override {
     count(0);
+    shared_->room.drop_file(user());
     if (stays_) return;
     if (!moved_) shared_->spares.give(path(kDataSuffix));
     if (noted_) shared_->spares.give(path(kNoteSuffix));
@@ -153,6 +157,17 @@ class DiskStagingFile final : public StagingFile {
     return {};
   }
 
+  [[nodiscard]] uint32_t user() const override {
+    const MutexLock lock(counting_);
+    return user_;
+  }
+
+  void belongs_to(uint32_t user) override {
+    const MutexLock lock(counting_);
+    shared_->room.move_file(user_, user, told(counts_as_kept_, counted_));
+    user_ = user;
+  }
+
   // The note first: a file with a description alone is found as what it was, and one with a note alone is not.
   void release() override {
     const MutexLock lock(keeping_);
@@ -190,11 +205,11 @@ class DiskStagingFile final : public StagingFile {
     const MutexLock lock(counting_);
     recount_locked(as_kept, counted_);
   }
+  static StagingRoom::Bytes told(bool kept, uint64_t size) {
+    return kept ? StagingRoom::Bytes{0, size} : StagingRoom::Bytes{size, 0};
+  }
   void recount_locked(bool as_kept, uint64_t bytes) CAIRN_REQUIRES(counting_) {
-    const auto told = [](bool kept, uint64_t size) {
-      return kept ? StagingRoom::Bytes{0, size} : StagingRoom::Bytes{size, 0};
-    };
-    shared_->room.recount(told(counts_as_kept_, counted_), told(as_kept, bytes));
+    shared_->room.recount(told(counts_as_kept_, counted_), told(as_kept, bytes), user_);
     counts_as_kept_ = as_kept;
     counted_ = bytes;
   }
@@ -211,7 +226,8 @@ class DiskStagingFile final : public StagingFile {
   std::optional<KeepLog::Place> logged_ CAIRN_GUARDED_BY(keeping_);  // kept there, and not by a description of its own
   std::optional<UniqueFd> note_ CAIRN_GUARDED_BY(keeping_);
   uint64_t log_begin_ CAIRN_GUARDED_BY(keeping_) = 0;
-  Mutex counting_;
+  mutable Mutex counting_;
+  uint32_t user_ CAIRN_GUARDED_BY(counting_);
   bool counts_as_kept_ CAIRN_GUARDED_BY(counting_);
   uint64_t counted_ CAIRN_GUARDED_BY(counting_) = 0;
 };
@@ -275,7 +291,8 @@ Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_k
   if (!data) return fail(std::move(data).error());
   std::string log = note_end < found->size() ? found->substr(note_end + 1) : "";
   const uint64_t size_bytes = disk_bytes(data->get());
-  auto file = std::make_unique<DiskStagingFile>(stem, number, std::move(*data), shared, true);
+  shared->room.take_file(kRoot);
+  auto file = std::make_unique<DiskStagingFile>(stem, number, std::move(*data), shared, true, kRoot);
   file->count(size_bytes);
   return KeptStagingFile{number, std::move(*description), is_kept, std::move(log), std::move(file)};
 }
@@ -294,15 +311,19 @@ Result<void> take_out(const std::string& directory, const std::vector<KeepLog::L
 
 }  // namespace
 
-DiskStagingArea::Shared::Shared(const std::string& directory, uint64_t limit_bytes)
-    : room(limit_bytes, [directory] { return free_on_disk(directory); }), log(directory), spares(directory) {}
+DiskStagingArea::Shared::Shared(const std::string& directory, uint64_t limit_bytes, uint64_t most_files)
+    : room(
+          limit_bytes, [directory] { return free_on_disk(directory); }, most_files, ::geteuid()),
+      log(directory),
+      spares(directory) {}
 
-Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path, uint64_t limit_bytes) {
+Result<std::unique_ptr<DiskStagingArea>> DiskStagingArea::open(const std::string& path, uint64_t limit_bytes,
+                                                               uint64_t most_files) {
   std::string directory = path + "/staging";
   if (auto made = make_directories(directory); !made) return fail(std::move(made).error());
   auto lock = DirectoryLock::take(directory, path);
   if (!lock) return fail(std::move(lock).error());
-  auto shared = std::make_shared<Shared>(directory, limit_bytes);
+  auto shared = std::make_shared<Shared>(directory, limit_bytes, most_files);
   const auto taken = shared->log.take_left([&](const auto& left) { return take_out(directory, left); });
   if (!taken) log::error("what was kept in '{}' stays where it is: {}", directory, taken.error().to_string());
   auto found = numbers_in(directory);
@@ -323,16 +344,21 @@ Result<void> DiskStagingArea::restore_directory() {
   return {};
 }
 
-Result<std::unique_ptr<StagingFile>> DiskStagingArea::create() {
+Result<std::unique_ptr<StagingFile>> DiskStagingArea::create(uint32_t user) {
   if (auto restored = restore_directory(); !restored) return fail(restored.error().in("create staging file"));
+  if (auto added = shared_->room.add_file(user); !added) return fail(std::move(added).error());
   const uint64_t number = next_++;
   std::string stem = fmt::format("{}/{}", directory_, number);
-  if (auto spare = shared_->spares.take(stem + std::string(kDataSuffix))) {
-    return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*spare), shared_, false);
+  std::optional<UniqueFd> data = shared_->spares.take(stem + std::string(kDataSuffix));
+  if (!data) {
+    auto made = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
+    if (!made) {
+      shared_->room.drop_file(user);
+      return fail(std::move(made).error().in("create staging file"));
+    }
+    data = std::move(*made);
   }
-  auto data = open_file(stem + std::string(kDataSuffix), O_RDWR | O_CREAT | O_EXCL);
-  if (!data) return fail(std::move(data).error().in("create staging file"));
-  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), shared_, false);
+  return std::make_unique<DiskStagingFile>(std::move(stem), number, std::move(*data), shared_, false, user);
 }
 
 Result<std::vector<KeptStagingFile>> DiskStagingArea::take_kept() {

@@ -27,17 +27,19 @@ class DiskStagingArea final : public StagingArea {
  public:
   // What the staging files of one area have in common.
   struct Shared {
-    Shared(const std::string& directory, uint64_t limit_bytes);
+    Shared(const std::string& directory, uint64_t limit_bytes, uint64_t most_files);
     StagingRoom room;
     KeepLog log;
     SpareFiles spares;
   };
 
   // Failures: conflict (another process has this directory), permission_denied, no_space, io.
-  // `limit_bytes`: the most that may be staged; 0: as much as the disk has.
-  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path, uint64_t limit_bytes = 0);
+  // `limit_bytes`: the most that may be staged; 0: as much as the disk has. `most_files`: what users share
+  // (StagingRoom).
+  static Result<std::unique_ptr<DiskStagingArea>> open(const std::string& path, uint64_t limit_bytes = 0,
+                                                       uint64_t most_files = std::numeric_limits<uint64_t>::max());
 
-  Result<std::unique_ptr<StagingFile>> create() override;
+  Result<std::unique_ptr<StagingFile>> create(uint32_t user) override;
 
   // A kept file whose description is damaged stays on the disk for a person to look at, and is logged as an error.
   Result<std::vector<KeptStagingFile>> take_kept() override;

@@ -35,6 +35,10 @@ class StagingFile {
   virtual Result<void> keep_briefly(std::string_view description) = 0;
   // So many bytes are staged in it now: what its area's room is told.
   virtual void count(uint64_t staged_bytes) = 0;
+  // Whose share of the room they are of.
+  [[nodiscard]] virtual uint32_t user() const = 0;
+  // One that was found at start is this user's from now on.
+  virtual void belongs_to(uint32_t user) = 0;
 
   // Gives the file another name on the same file system, and away: from then on it is the caller's, though fd() goes on
   // reading it. After release(). Failures: io (it is kept, or `path` is on another file system).
@@ -49,15 +53,15 @@ struct KeptStagingFile {
   std::string description;
   bool is_kept = true;                // false: was being written when its process ended; only note() had been called
   std::string log;                    // what followed the note
-  std::unique_ptr<StagingFile> file;  // stays on the disk; release() it once its bytes are safe
+  std::unique_ptr<StagingFile> file;  // root's, so far; stays on the disk: release() it once its bytes are safe
 };
 
 // Thread-safety: all methods may be called from any thread.
 class StagingArea {
  public:
   virtual ~StagingArea() = default;
-  // Failures: no_space, io.
-  virtual Result<std::unique_ptr<StagingFile>> create() = 0;
+  // Failures: no_space (EDQUOT: `user` has as many as are left for all), io.
+  virtual Result<std::unique_ptr<StagingFile>> create(uint32_t user) = 0;
   // What an earlier process kept and never released, or noted and never closed, in the order of their numbers. Called
   // once, at start; files of which nothing is known are removed and counted in a log line, never silently.
   virtual Result<std::vector<KeptStagingFile>> take_kept() = 0;

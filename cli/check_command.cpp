@@ -16,6 +16,8 @@ namespace {
 // A whole store may take days to read; each operation's patience is the retry policy's.
 constexpr std::chrono::hours kTimeout{24 * 365};
 
+constexpr uint64_t kLeastMemory = 64U << 20;
+
 constexpr const char* kHelp =
     "Reads the store and checks every rule of docs/format.md: each version refers to chunks that are there and whole, "
     "each directory's records follow each other. Changes nothing, and may run beside mounts that write.\n\n"
@@ -29,6 +31,8 @@ struct CheckCommand {
   std::string url;
   bool read_data = false;
   bool json = false;
+  std::string memory = "1GiB";
+  uint64_t memory_bytes = 0;  // what that says
 };
 
 nlohmann::json to_json(const CheckReport& report) {
@@ -73,6 +77,7 @@ void print(const CheckReport& report, const std::string& store, std::ostream& ou
 Result<CheckReport> examine(ObjectStore& objects, const CheckCommand& command, const Streams& streams) {
   Progress progress(streams, "check");
   CheckOptions options;
+  options.memory_bytes = command.memory_bytes;
   options.read_data = command.read_data;
   options.progress = [&progress](const CheckProgress& now) {
     progress.show(now.objects_done, now.objects_total,
@@ -82,7 +87,11 @@ Result<CheckReport> examine(ObjectStore& objects, const CheckCommand& command, c
   return check_store(objects, options, RequestContext::within(kTimeout, Cause::maintenance));
 }
 
-Result<int> run_check(const CheckCommand& command, const Streams& streams) {
+Result<int> run_check(CheckCommand command, const Streams& streams) {
+  const auto memory = parse_size(command.memory);
+  if (!memory) return fail(memory.error().in("--memory"));
+  if (*memory < kLeastMemory) return fail(Errc::invalid_argument, "--memory: {} at least", human_bytes(kLeastMemory));
+  command.memory_bytes = *memory;
   KernelRandom random;
   Result<std::unique_ptr<ObjectStore>> bare = open_object_store(command.url, {.read_only = true});
   if (!bare && bare.error().code() == Errc::invalid_argument) return fail(bare.error());
@@ -109,6 +118,12 @@ void add_check(CLI::App& app, const Streams& streams, Action& chosen) {
   const auto options = std::make_shared<CheckCommand>();
   command->add_option("store", options->url, "Which: dir:PATH or s3://BUCKET/PREFIX")->required()->type_name("STORE");
   command->add_flag("--read-data", options->read_data, "Fetch, decode and verify every chunk");
+  command
+      ->add_option("--memory", options->memory,
+                   "Most memory for directories, chunk lists and what is remembered of the store; a directory or list "
+                   "may take a quarter")
+      ->type_name("SIZE")
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print the report as JSON");
   command->footer(kHelp);
   command->callback([=, &streams, &chosen] { chosen = [=, &streams] { return run_check(*options, streams); }; });

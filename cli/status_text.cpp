@@ -17,6 +17,7 @@ using Json = nlohmann::json;
 class Section {
  public:
   Section(const Json& status, const char* name) : json_(status.value(name, Json::object())) {}
+  explicit Section(Json section) : json_(std::move(section)) {}
   [[nodiscard]] uint64_t number(const char* key) const { return json_.value(key, uint64_t{0}); }
   [[nodiscard]] std::string count(const char* key) const { return human_count(number(key)); }
   [[nodiscard]] std::string count(const char* key, std::string_view noun) const {
@@ -54,8 +55,14 @@ std::string staging_line(const Json& status) {
   const Section staging(status, "staging");
   if (staging.number("used_bytes") + staging.number("limit_bytes") == 0) return "";
   const std::string limit = staging.number("limit_bytes") == 0 ? "" : " of " + staging.bytes("limit_bytes");
-  return fmt::format("  staging   {}{}, {} of that in kept drafts\n", staging.bytes("used_bytes"), limit,
-                     staging.bytes("kept_bytes"));
+  std::string line = fmt::format("  staging   {}{}, {} of that in kept drafts\n", staging.bytes("used_bytes"), limit,
+                                 staging.bytes("kept_bytes"));
+  for (const Json& user : status.value("staging", Json::object()).value("users_at_their_bound", Json::array())) {
+    const Section one(user);
+    line += fmt::format("            user {} is at his bound: {} in {}; more is refused\n", one.number("uid"),
+                        one.bytes("bytes"), one.count("files", "file"));
+  }
+  return line;
 }
 
 std::string memory_line(const Json& status) {

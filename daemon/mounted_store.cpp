@@ -98,7 +98,8 @@ Result<std::unique_ptr<MountedStore>> MountedStore::open(Options options) {
   if (!cache) return fail(cache.error());
   store->cache_ = std::move(*cache);
   if (auto opened = store->open_images(options.cache_dir, *capacity, settings); !opened) return fail(opened.error());
-  auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format));
+  auto staging = DiskStagingArea::open(options.cache_dir, staging_bytes(settings, options.format),
+                                       most_writers(StoreOptions{}.most_writers));
   if (!staging) return fail(staging.error());
   store->staging_ = std::move(*staging);
   store->memory_ = std::make_unique<MemoryBudget>(settings.memory_bytes / 4 * kChunkQuarters);

@@ -16,7 +16,9 @@ namespace cairn {
 
 class NoStagingArea final : public StagingArea {
  public:
-  Result<std::unique_ptr<StagingFile>> create() override { return fail(Errc::read_only, "opened for reading only"); }
+  Result<std::unique_ptr<StagingFile>> create(uint32_t /*user*/) override {
+    return fail(Errc::read_only, "opened for reading only");
+  }
   Result<std::vector<KeptStagingFile>> take_kept() override { return std::vector<KeptStagingFile>(); }
   StagingRoom& room() override { return room_; }
 

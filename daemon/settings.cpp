@@ -24,7 +24,9 @@ constexpr std::array kTable = {
     Setting{
         "staging-size", &Settings::staging_bytes, "0", "0", "",
         "Most bytes of files being written that may be staged in cache.dir, at least four chunks; writing more than "
-        "that waits until the store has taken some. 0: as much as the disk has room for."},
+        "that waits until the store has taken some. 0: as much as the disk has room for. Nobody but root and the one "
+        "who "
+        "mounts may take more of it than is left for the other users."},
     Setting{"memory", &Settings::memory_bytes, "512MiB", "64MiB", "1TiB",
             "Most memory for buffers, whatever the number of readers and writers: three quarters for chunks. Unless it "
             "is given, at most a quarter of what the daemon's control group may use."},

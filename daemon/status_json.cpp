@@ -71,7 +71,14 @@ Json cache_json(const BlockCacheStats& blocks, const ImageCacheStats& images, co
 
 Json staging_json(const StagingRoom& room) {
   const StagingRoom::Bytes used = room.used();
-  return {{"used_bytes", used.written + used.kept}, {"kept_bytes", used.kept}, {"limit_bytes", room.limit_bytes()}};
+  Json users = Json::array();
+  for (const StagingRoom::User& user : room.users_at_their_bound()) {
+    users.push_back({{"uid", user.uid}, {"bytes", user.bytes}, {"files", user.files}});
+  }
+  return {{"used_bytes", used.written + used.kept},
+          {"kept_bytes", used.kept},
+          {"limit_bytes", room.limit_bytes()},
+          {"users_at_their_bound", std::move(users)}};
 }
 
 Json reads_json(const StoreCounters& counters, const FileSystemStats& files) {

@@ -96,7 +96,7 @@ Result<void> StoreFileSystem::truncate_unopened(const FileNodePtr& node, const S
   const auto bytes = open_bytes(*node);
   const bool others_write = bytes->unpublished() && !bytes->frozen();
   const uint64_t session = environment_.random.next_u64();
-  bytes->add_writer(session);
+  bytes->add_writer(session, wanted.caller_uid);
   auto done = resize(*node, *bytes, *wanted.size_bytes, context);
   if (done) done = apply(node, wanted, context);
   if (done && !others_write) done = publisher_.publish(node, session, context);

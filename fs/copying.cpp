@@ -39,13 +39,15 @@ Result<std::shared_ptr<Draft>> FileBytes::draft_over(const std::shared_ptr<FileR
                                                      const RequestContext& context) {
   std::shared_ptr<Draft> before;
   bool is_blank = false;
+  uint32_t user = 0;
   {
     const MutexLock lock(mutex_);
     before = draft_;
+    user = last_user_;
     is_blank = draft_ ? draft_->is_blank() : !base_ || base_->size_bytes == 0;
   }
   if (!is_blank || (before && is_over(*before, *source))) return writable_draft(context);
-  auto blank = Draft::open_blank(sources_.environment, sources_.reader, sources_.writer, source);
+  auto blank = Draft::open_blank(sources_.environment, sources_.reader, sources_.writer, source, user);
   if (!blank) return fail(as_io_error(std::move(blank).error()));
   const WriterLock nobody_writes(freezing_);  // to a draft that is about to go
   if (before && !before->is_blank()) return before;

@@ -49,11 +49,12 @@ Result<void> FileBytes::load(const RequestContext& context) {
   return {};
 }
 
-void FileBytes::add_writer(uint64_t session) {
+void FileBytes::add_writer(uint64_t session, uint32_t user) {
   {
     // Counted before the sink is stopped: from here on no new reader gets the sink, so stopping it once is enough.
     MutexLock lock(mutex_);
     last_session_ = session;
+    last_user_ = user;
     ++writers_;
   }
   stop_sink();  // for each: the first one may still be waiting for a push to end
@@ -86,19 +87,21 @@ Result<std::shared_ptr<FileReader>> FileBytes::reader(const RequestContext& cont
 // A fork is copied without a lock: what is frozen does not change. Of two threads the first one's stays.
 Result<std::shared_ptr<Draft>> FileBytes::writable_draft(const RequestContext& context) {
   std::shared_ptr<Draft> before;
+  uint32_t user = 0;
   {
     MutexLock lock(mutex_);
     if (draft_ && !frozen_) return draft_;
     before = draft_;
+    user = last_user_;
   }
   if (before) {
-    auto fork = before->fork(context);
+    auto fork = before->fork(user, context);
     if (!fork) return fail(as_io_error(std::move(fork).error()));
     return take_over(before, std::move(*fork));
   }
   auto base = reader(context);
   if (!base) return fail(std::move(base).error());
-  auto opened = Draft::open(sources_.environment, sources_.reader, sources_.writer, *base);
+  auto opened = Draft::open(sources_.environment, sources_.reader, sources_.writer, *base, user);
   if (!opened) return fail(as_io_error(std::move(opened).error()));
   return take_over(nullptr, std::move(*opened));
 }
@@ -107,16 +110,18 @@ Result<std::shared_ptr<Draft>> FileBytes::writable_draft(const RequestContext& c
 // no obstacle. Without it, chunks that are the same again are offered to the store once more.
 Result<std::shared_ptr<Draft>> FileBytes::emptied_draft(const RequestContext& context) {
   std::shared_ptr<Draft> before;
+  uint32_t user = 0;
   {
     MutexLock lock(mutex_);
     if (draft_ && !frozen_) return draft_;
     before = draft_;
+    user = last_user_;
   }
   if (!before) {
     auto base = reader(context.no_longer_than(kPatienceForOldChunks));
     if (base && *base) sources_.writer.remember((*base)->manifest());
   }
-  auto opened = Draft::open_empty(sources_.environment, sources_.reader, sources_.writer);
+  auto opened = Draft::open_empty(sources_.environment, sources_.reader, sources_.writer, user);
   if (!opened) return fail(as_io_error(std::move(opened).error()));
   return take_over(before, std::move(*opened));
 }

@@ -45,8 +45,9 @@ class FileBytes {
 
   // Reads the manifest, so that a missing one fails the open and not the first read.
   Result<void> load(const RequestContext& context);
-  // Brackets everything that may write. No page is on its way into the kernel any more when it returns.
-  void add_writer(uint64_t session);
+  // Brackets everything that may write. No page is on its way into the kernel any more when it returns. Who came last
+  // is whose share of the staging area a draft takes that begins then.
+  void add_writer(uint64_t session, uint32_t user);
   void remove_writer();
   // Of the writer that came last: for a publication that no writer asked for.
   [[nodiscard]] uint64_t last_session() const;
@@ -180,6 +181,7 @@ class FileBytes {
   std::optional<uint64_t> shown_bytes_ CAIRN_GUARDED_BY(mutex_);  // the size, between grow() and show_growth()
   size_t writers_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t last_session_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint32_t last_user_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 template <class Prepare, class Change>

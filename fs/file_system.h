@@ -55,6 +55,7 @@ struct SetAttributes {
   std::optional<Nanos> mtime{};
   std::optional<HandleId> handle{};  // ftruncate: the open file it came through
   uint32_t thread = 0;               // Caller::thread
+  uint32_t caller_uid = 0;           // Caller::uid
 };
 
 struct DirectoryEntry {

@@ -64,7 +64,7 @@ Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const Caller&
 }
 
 Result<StoreFileSystem::OpenShares> StoreFileSystem::take_shares(int flags, const Caller& caller) {
-  OpenShares shares;
+  OpenShares shares{.user = caller.uid};
   auto open = open_shares_.take(caller.uid);
   if (!open) return fail(std::move(open).error());
   shares.open = std::move(*open);
@@ -84,7 +84,7 @@ Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags,
   file->writable = is_writable(flags);
   file->append = (flags & O_APPEND) != 0;
   file->session = session;
-  if (file->writable) file->bytes->add_writer(session);
+  if (file->writable) file->bytes->add_writer(session, file->shares.user);
   if (auto prepared = prepare(*file, flags, context); !prepared) {
     close(*file);
     return fail(std::move(prepared).error());

@@ -107,6 +107,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   struct OpenShares {
     Shares::Lease open{};
     Shares::Lease writer{};  // of files that may be written
+    uint32_t user = 0;
   };
   struct OpenFile {
     OpenShares shares;

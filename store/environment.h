@@ -19,6 +19,7 @@
 #include "store/format/envelope.h"
 #include "store/format/store_format.h"
 #include "store/known_objects.h"
+#include "store/refused_records.h"
 
 namespace cairn {
 
@@ -54,7 +55,7 @@ struct StoreCounters {
 };
 
 // References are borrowed and outlive every object made with this environment.
-// Thread-safety: const but for the counters, which are atomic, and what is damaged and known, which have locks.
+// Thread-safety: const but for the counters, which are atomic, and what is damaged, known or refused, which have locks.
 struct StoreEnvironment {
   ObjectStore& objects;
   BlockCache& cache;
@@ -70,6 +71,7 @@ struct StoreEnvironment {
   StoreCounters counters;
   DamagedObjects damaged{};
   KnownObjects known{};
+  RefusedRecords refused{};
   // What decoders of chunks allocate besides the chunk's own bytes. Decoding is short, and few cores do it at once. It
   // may be waited for with a chunk's memory in hand, since whoever has it needs nothing more.
   MemoryBudget decoding{memory.limit_bytes() / 8};

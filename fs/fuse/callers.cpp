@@ -1,5 +1,6 @@
 #include "fs/fuse/callers.h"
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -83,6 +84,24 @@ std::optional<pid_t> Callers::process_of(pid_t thread) const {
   const size_t at = status.find(kName);
   if (at == std::string::npos) return std::nullopt;
   return static_cast<pid_t>(std::strtol(status.c_str() + at + kName.size(), nullptr, 10));
+}
+
+// Its directory is its user's, which is quicker to ask for than its status is to read; but root's as well if it is not
+// dumpable.
+std::optional<uint32_t> Callers::user_of(pid_t thread) const {
+  constexpr std::string_view kName = "\nUid:";
+  if (thread == 0) return std::nullopt;
+  struct stat directory {};
+  if (::stat((proc_ + "/" + std::to_string(thread)).c_str(), &directory) == 0 && directory.st_uid != 0) {
+    return directory.st_uid;
+  }
+  const std::string status = text_of(thread, "status");
+  const size_t at = status.find(kName);
+  if (at == std::string::npos) return std::nullopt;
+  std::istringstream ids(status.substr(at + kName.size()));
+  uint32_t real = 0, effective = 0, saved = 0, of_files = 0;
+  if (!(ids >> real >> effective >> saved >> of_files)) return std::nullopt;
+  return of_files;
 }
 
 bool Callers::may_administer(pid_t thread) const {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,9 @@ class Callers {
 
   // The process that it is a thread of; nullopt: it cannot be seen.
   [[nodiscard]] std::optional<pid_t> process_of(pid_t thread) const;
+
+  // Whose it is, as files see it; nullopt: it cannot be seen.
+  [[nodiscard]] std::optional<uint32_t> user_of(pid_t thread) const;
 
   // It has CAP_SYS_ADMIN, as far as can be seen: who cannot be seen is taken at its word.
   [[nodiscard]] bool may_administer(pid_t thread) const;

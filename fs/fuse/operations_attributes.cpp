@@ -43,7 +43,8 @@ void do_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int to_set
       [&](const RequestContext& context) {
         SetAttributes wanted = wanted_attributes(*values, to_set);
         wanted.handle = handle_in(info);
-        wanted.thread = request.caller().thread;
+        wanted.thread = static_cast<uint32_t>(request.thread());
+        if (wanted.size_bytes) wanted.caller_uid = request.caller().uid;
         if (wanted.handle && wanted.size_bytes) request.users().wrote(*wanted.handle, request.thread());
         return request.files().set_attributes(node, wanted, context);
       },

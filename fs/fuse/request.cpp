@@ -6,6 +6,9 @@ namespace cairn {
 
 namespace {
 
+// Where ids may be mapped, the kernel says whose a request is only if it makes something.
+constexpr uint32_t kNobodySaid = ~0U;
+
 RequestContext context_for(const EndpointOptions& options, RequestKind kind, std::stop_token stop) {
   const bool publish = kind == RequestKind::publish;
   return RequestContext::within(publish ? options.publish_timeout : options.request_timeout,
@@ -39,7 +42,9 @@ Interrupts::Ticket Request::follow() {
 
 Caller Request::caller() const {
   const fuse_ctx* context = fuse_req_ctx(raw_);
-  return {context->uid, context->gid, static_cast<uint32_t>(context->pid)};
+  Caller caller{context->uid, context->gid, static_cast<uint32_t>(context->pid)};
+  if (caller.uid == kNobodySaid) caller.uid = endpoint_.callers.user_of(context->pid).value_or(kNobodySaid);
+  return caller;
 }
 
 pid_t Request::thread() const { return fuse_req_ctx(raw_)->pid; }

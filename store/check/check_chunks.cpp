@@ -15,6 +15,9 @@ constexpr size_t kFolders = 256;
 constexpr size_t kPageObjects = 1000;
 constexpr size_t kCompactAfter = 1U << 20;
 
+// Of a Use, in a table that doubles when it is full.
+constexpr uint64_t kUseBytes = 2 * 64;
+
 constexpr const char* kAdvice =
     "the file cannot be read whole; write it again from another copy, or go back to an earlier version in .versions";
 
@@ -22,6 +25,8 @@ constexpr const char* kAdvice =
 
 void ChunkCheck::add(const std::vector<ChunkRef>& chunks, const std::string& path) {
   if (chunks.empty()) return;
+  ledger_.remember(chunks.size() * kUseBytes + path.size());
+  if (ledger_.stopped()) return;
   if (paths_.empty() || paths_.back() != path) paths_.push_back(path);
   const auto index = static_cast<uint32_t>(paths_.size() - 1);
   for (const ChunkRef& chunk : chunks) uses_.push_back({chunk.id, chunk.size, chunk.checksum, index});
@@ -33,7 +38,9 @@ void ChunkCheck::compact() {
   const auto less = [&](const Use& a, const Use& b) { return description(a) < description(b); };
   const auto equal = [&](const Use& a, const Use& b) { return description(a) == description(b); };
   std::sort(uses_.begin(), uses_.end(), less);
+  const size_t before = uses_.size();
   uses_.erase(std::unique(uses_.begin(), uses_.end(), equal), uses_.end());
+  ledger_.forget((before - uses_.size()) * kUseBytes);
   compacted_ = uses_.size();
 }
 

@@ -5,10 +5,23 @@
 #include <tuple>
 
 #include "base/mutex.h"
+#include "base/units.h"
 
 namespace cairn {
 
+void CheckLedger::remember(uint64_t size_bytes) {
+  const uint64_t most = options_.memory_bytes / 2;
+  if ((remembered_ += size_bytes) <= most) return;
+  stop(Error(Errc::no_space,
+             fmt::format("what is to be remembered of this store takes more than {}: half of --memory, of "
+                         "which a check of it needs more",
+                         human_bytes(most))));
+}
+
+void CheckLedger::forget(uint64_t size_bytes) { remembered_ -= size_bytes; }
+
 void CheckLedger::find(CheckFinding finding) {
+  remember(sizeof(finding) + finding.object.size() + finding.path.size() + finding.message.size());
   const MutexLock lock(mutex_);
   report_.findings.push_back(std::move(finding));
 }
@@ -32,7 +45,9 @@ void CheckLedger::done_object(uint64_t size_bytes) {
 
 bool CheckLedger::is_damage(const Error& error) {
   const Errc code = error.code();
-  if (code == Errc::not_found || code == Errc::corrupt || code == Errc::unsupported) return true;
+  if (code == Errc::not_found || code == Errc::corrupt || code == Errc::unsupported || code == Errc::no_space) {
+    return true;
+  }
   stop(error);
   return false;
 }

@@ -21,6 +21,12 @@ class CheckLedger {
   explicit CheckLedger(const CheckOptions& options) : options_(options) {}
 
   void find(CheckFinding finding);
+  // What stays in memory until the end has grown by so much, or shrunk. Beyond its bound the check stops.
+  void remember(uint64_t size_bytes);
+  void forget(uint64_t size_bytes);
+  // What one directory or manifest may take, and what it may where many are read at once.
+  [[nodiscard]] uint64_t most_bytes() const { return options_.memory_bytes / 4; }
+  [[nodiscard]] uint64_t share_bytes() const { return options_.memory_bytes / 64; }
   // Changes counts of the report under the lock.
   void count(const std::function<void(CheckReport&)>& change);
   void expect_objects(uint64_t more);
@@ -38,6 +44,7 @@ class CheckLedger {
  private:
   const CheckOptions& options_;
   std::atomic<bool> stopped_{false};
+  std::atomic<uint64_t> remembered_{0};
   Mutex mutex_;
   CheckReport report_ CAIRN_GUARDED_BY(mutex_);
   CheckProgress progress_ CAIRN_GUARDED_BY(mutex_);

@@ -33,7 +33,8 @@ struct CheckProgress {
 };
 
 struct CheckOptions {
-  bool read_data = false;  // fetch, decode and verify every chunk, instead of only its presence and size
+  bool read_data = false;              // fetch, decode and verify every chunk, instead of only its presence and size
+  uint64_t memory_bytes = 1ULL << 30;  // see check_store
   std::function<void(const CheckProgress&)> progress;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/mutex.h"
 #include "base/parallel.h"
+#include "base/units.h"
 #include "store/format/keys.h"
 #include "store/format/manifest_codec.h"
 #include "store/format/record.h"
@@ -12,17 +13,14 @@ namespace cairn {
 
 namespace {
 
-// Directories that are held in memory at once.
+// Directories that are held in memory at once, each with no more than its share.
 constexpr size_t kBatch = 16;
 
-// The entry of `state` with this id, live, under any name.
-const Entry* find_id(const DirectoryState& state, EntryId id) {
-  for (const auto& [entry_name, entry] : state.entries) {
-    if (entry->id != id || entry->deleted) continue;
-    return entry.get();
-  }
-  return nullptr;
-}
+// Of a name or directory in the tables here.
+constexpr uint64_t kNameBytes = 150;
+
+// Longer paths are for nobody to read, and there may be one for each of millions of directories in each other.
+constexpr size_t kMostPath = 4096;
 
 bool moves_from(const Entry& entry, EntryId directory) { return entry.move && entry.move->directory == directory; }
 
@@ -42,7 +40,7 @@ size_t live_entries(const DirectoryState& state) {
 
 }  // namespace
 
-TreeCheck::Load TreeCheck::load_once(EntryId id) const {
+TreeCheck::Load TreeCheck::load_once(EntryId id, uint64_t most_bytes) const {
   const auto damaged = [](std::string object, Error error) {
     return tl::unexpected(Damage{std::move(object), std::move(error)});
   };
@@ -55,35 +53,42 @@ TreeCheck::Load TreeCheck::load_once(EntryId id) const {
   if (!keys::parse_record(page->objects[0].key, &named, &newest)) {
     return damaged(page->objects[0].key, Error(Errc::corrupt, "no record has such a name"));
   }
-  const auto fetch = [&](RecordNumber number) { return objects_.get(keys::record(id, number), {}, context_); };
+  const auto fetch = [&](RecordNumber number) {
+    return objects_.get(keys::record(id, number), {.most_bytes = most_bytes}, context_);
+  };
   const auto last = fetch(newest);
   if (!last) return damaged(keys::record(id, newest), last.error());
-  const auto snapshot = snapshot_of_record(last->view(), id, newest);
+  const auto snapshot = snapshot_of_record(last->view(), id, newest, most_bytes);
   if (!snapshot) return damaged(keys::record(id, newest), snapshot.error());
 
   Loaded loaded{.state = {}, .records = newest - *snapshot + 1, .newest = newest};
   for (RecordNumber number = *snapshot; number <= newest; ++number) {
     const auto object = fetch(number);
     if (!object) return damaged(keys::record(id, number), object.error());
-    const auto record = decode_record(object->view(), id, number, loaded.state, format_.chunk_size);
+    const auto record = decode_record(object->view(), id, number, loaded.state, format_.chunk_size, most_bytes);
     if (!record) return damaged(keys::record(id, number), record.error());
     if (record->snapshot != *snapshot) {
       return damaged(keys::record(id, number), Error(Errc::corrupt, "its snapshot is another than the next record's"));
     }
     apply_record(*record, loaded.state);
+    if (loaded.state.weight > most_bytes) {
+      return damaged(keys::record(id, number),
+                     Error(Errc::no_space, fmt::format("its directory takes more than {}", human_bytes(most_bytes))));
+    }
   }
   return loaded;
 }
 
 TreeCheck::Load TreeCheck::load(EntryId id) const {
   Load first = load_once(id);
-  return first ? first : load_once(id);
+  return first ? std::move(first) : load_once(id);
 }
 
 std::string TreeCheck::path_of(EntryId directory) const {
   std::string path;
   for (auto at = directories_.find(directory); at != directories_.end() && at->first != kRootId;
        at = directories_.find(at->second.directory)) {
+    if (path.size() > kMostPath) return "…" + path;
     path = "/" + at->second.name + path;
   }
   return path.empty() ? "/" : path;
@@ -102,8 +107,11 @@ void TreeCheck::walk() {
     const std::vector<EntryId> batch(unread.end() - static_cast<ptrdiff_t>(size), unread.end());
     unread.resize(unread.size() - size);
     std::vector<std::optional<Load>> loads(size);
-    run_in_parallel(workers_, size, kCheckHelpers, [&](size_t i) { loads[i] = load(batch[i]); });
-    for (size_t i = 0; i < size; ++i) {
+    run_in_parallel(workers_, size, kCheckHelpers,
+                    [&](size_t i) { loads[i] = load_once(batch[i], ledger_.share_bytes()); });
+    for (size_t i = 0; i < size && !ledger_.stopped(); ++i) {
+      // Once more: it may have been damaged on its way. Or it is larger than its share, and is read while no other is.
+      if (!*loads[i]) loads[i] = load_once(batch[i]);
       if (*loads[i]) {
         visit(batch[i], **loads[i], unread);
       } else {
@@ -119,9 +127,13 @@ void TreeCheck::visit(EntryId id, const Loaded& loaded, std::vector<EntryId>& un
   if (loaded.state.removed) return;
   std::vector<ManifestUse> manifests;
   for (const auto& [name, entry] : loaded.state.entries) {
+    ledger_.remember(kNameBytes);
+    if (ledger_.stopped()) return;
     visit_entry(id, name, *entry, manifests);
     for (const EntryId child : children_of(*entry)) {
-      if (directories_.try_emplace(child, Parent{.directory = id, .name = name}).second) unread.push_back(child);
+      if (!directories_.try_emplace(child, Parent{.directory = id, .name = name}).second) continue;
+      unread.push_back(child);
+      ledger_.remember(kNameBytes + name.size());
     }
   }
   ledger_.count([&](CheckReport& report) {
@@ -169,34 +181,45 @@ void TreeCheck::visit_versions(const std::string& path, const Entry& entry, std:
   }
 }
 
-Result<Manifest> TreeCheck::read_manifest(const ManifestUse& use) {
-  const auto object = objects_.get(keys::manifest(use.id), {}, context_);
+Result<Manifest> TreeCheck::read_manifest(const ManifestUse& use, uint64_t most_bytes) {
+  const auto object = objects_.get(keys::manifest(use.id), {.most_bytes = most_bytes}, context_);
   if (!object) return fail(object.error());
-  return decode_manifest(object->view(), use.id, format_.chunk_size);
+  return decode_manifest(object->view(), use.id, format_.chunk_size, most_bytes);
 }
 
 // Each manifest is read once, for the first version that names it; a damaged one is reported for every version.
 void TreeCheck::read_manifests(const std::vector<ManifestUse>& uses) {
   std::vector<ManifestUse> unread;
   for (const ManifestUse& use : uses) {
-    if (manifests_.try_emplace(use.id, std::nullopt).second) unread.push_back(use);
+    if (!manifests_.try_emplace(use.id, std::nullopt).second) continue;
+    ledger_.remember(kNameBytes);
+    unread.push_back(use);
   }
   ledger_.expect_objects(unread.size());
   Mutex mutex;
-  std::unordered_map<Digest, std::string, DigestHash> damage;
+  std::vector<const ManifestUse*> again;
   run_in_parallel(workers_, unread.size(), kCheckHelpers, [&](size_t i) {
     if (ledger_.stopped()) return;
-    auto manifest = read_manifest(unread[i]);
-    if (!manifest) manifest = read_manifest(unread[i]);
-    ledger_.done_object(0);
+    const auto manifest = read_manifest(unread[i], ledger_.share_bytes());
     const MutexLock lock(mutex);
-    if (manifest) {
-      manifests_[unread[i].id] = manifest->size_bytes();
-      chunks_.add(manifest->chunks(), unread[i].path);
-    } else if (ledger_.is_damage(manifest.error())) {
-      damage.emplace(unread[i].id, manifest.error().message());
-    }
+    if (!manifest) return again.push_back(&unread[i]);
+    ledger_.done_object(0);
+    manifests_[unread[i].id] = manifest->size_bytes();
+    chunks_.add(manifest->chunks(), unread[i].path);
   });
+  // What was damaged on its way, or is larger than its share and is read while no other is.
+  std::unordered_map<Digest, std::string, DigestHash> damage;
+  for (const ManifestUse* use : again) {
+    if (ledger_.stopped()) return;
+    const auto manifest = read_manifest(*use, ledger_.most_bytes());
+    ledger_.done_object(0);
+    if (manifest) {
+      manifests_[use->id] = manifest->size_bytes();
+      chunks_.add(manifest->chunks(), use->path);
+    } else if (ledger_.is_damage(manifest.error())) {
+      damage.emplace(use->id, manifest.error().message());
+    }
+  }
   ledger_.count([&](CheckReport& report) { report.manifests += unread.size() - damage.size(); });
   if (ledger_.stopped()) return;
   for (const ManifestUse& use : uses) {
@@ -231,9 +254,10 @@ void TreeCheck::report_directory(EntryId id, const Damage& damage) {
   ledger_.find({.loss = true,
                 .object = damage.object,
                 .path = path_of(id),
-                .message = fmt::format("{}: nothing in this directory can be reached; restore the object from another "
-                                       "copy of the store",
-                                       damage.error.message())});
+                .message = fmt::format("{}: nothing in this directory can be reached; {}", damage.error.message(),
+                                       damage.error.code() == Errc::no_space
+                                           ? "only a mount with more `memory`, and a check with more --memory, can"
+                                           : "restore the object from another copy of the store")});
 }
 
 // One request for each directory: the listing goes on behind the last record of the one before.
@@ -279,21 +303,23 @@ TreeCheck::Orphans TreeCheck::load_orphans() {
   for (const EntryId id : stored_directories()) {
     if (directories_.contains(id)) continue;
     ledger_.count([](CheckReport& report) { ++report.unreferenced_directories; });
-    Load loaded = load(id);
-    if (loaded && !loaded->state.removed && loaded->state.has_live_entries()) {
-      orphans.emplace(id, std::move(loaded->state));
-    }
+    const Load loaded = load(id);
+    if (!loaded || loaded->state.removed || !loaded->state.has_live_entries()) continue;
+    Orphan orphan{loaded->state.entries.begin()->first, live_entries(loaded->state), {}};
+    for (const auto& [name, entry] : loaded->state.entries) orphan.entries.push_back(entry->id);
+    ledger_.remember(kNameBytes + 2 * orphan.entries.size() * sizeof(EntryId));
+    orphans.emplace(id, std::move(orphan));
   }
   return orphans;
 }
 
-void TreeCheck::report_orphan(EntryId id, const DirectoryState& state) {
+void TreeCheck::report_orphan(EntryId id, const Orphan& orphan) {
   ledger_.find({.loss = true,
                 .object = keys::directory(id),
                 .path = "",
                 .message = fmt::format("a directory with {} names, '{}' among them, that no path leads to: the record "
                                        "that named it is lost; restore that from another copy of the store",
-                                       live_entries(state), state.entries.begin()->first)});
+                                       orphan.live_entries, orphan.a_name)});
 }
 
 // A directory that cannot be read may hold the name of any other, so then no other can be called lost.
@@ -305,12 +331,10 @@ void TreeCheck::find_orphans() {
   // Made or moved while we were walking, perhaps: the tree as it is now decides.
   for (const EntryId id : reachable(kRootId)) orphans.erase(id);
   std::unordered_set<EntryId> inside;
-  for (const auto& [id, state] : orphans) {
-    for (const auto& [name, entry] : state.entries) inside.insert(entry->id);
-  }
+  for (const auto& [id, orphan] : orphans) inside.insert(orphan.entries.begin(), orphan.entries.end());
   for (const bool tops : {true, false}) {
     std::vector<EntryId> ids;
-    for (const auto& [id, state] : orphans) {
+    for (const auto& [id, orphan] : orphans) {
       if (!tops || !inside.contains(id)) ids.push_back(id);
     }
     for (const EntryId id : ids) {
@@ -322,19 +346,27 @@ void TreeCheck::find_orphans() {
   }
 }
 
-bool TreeCheck::is_duplicate_still(const Duplicate& duplicate) const {
-  const Load first = load_once(duplicate.first_directory);
-  const Load second = load_once(duplicate.second_directory);
-  // Nothing moved from one to the other between the two looks: the first is still as it was after the second.
-  const Load again = load_once(duplicate.first_directory);
-  if (!first || !second || !again || again->newest != first->newest) return false;
-  const Entry* a = find_id(first->state, duplicate.id);
-  if (duplicate.first_directory == duplicate.second_directory) {
-    return std::ranges::count_if(first->state.entries,
-                                 [&](const auto& e) { return e.second->id == duplicate.id && !e.second->deleted; }) > 1;
+std::optional<TreeCheck::Holding> TreeCheck::holding(EntryId directory, EntryId id) const {
+  const Load loaded = load_once(directory);
+  if (!loaded) return std::nullopt;
+  Holding holding{.newest = loaded->newest};
+  for (const auto& [name, entry] : loaded->state.entries) {
+    if (entry->id != id || entry->deleted) continue;
+    if (holding.names++ == 0) holding.first = entry;
   }
-  const Entry* b = find_id(second->state, duplicate.id);
-  return a && b && !moves_from(*a, duplicate.second_directory) && !moves_from(*b, duplicate.first_directory);
+  return holding;
+}
+
+// One directory is in memory at a time.
+bool TreeCheck::is_duplicate_still(const Duplicate& duplicate) const {
+  const auto first = holding(duplicate.first_directory, duplicate.id);
+  const auto second = holding(duplicate.second_directory, duplicate.id);
+  // Nothing moved from one to the other between the two looks: the first is still as it was after the second.
+  const auto again = holding(duplicate.first_directory, duplicate.id);
+  if (!first || !second || !again || again->newest != first->newest) return false;
+  if (duplicate.first_directory == duplicate.second_directory) return first->names > 1;
+  return first->first && second->first && !moves_from(*first->first, duplicate.second_directory) &&
+         !moves_from(*second->first, duplicate.first_directory);
 }
 
 void TreeCheck::find_duplicates() {

@@ -49,20 +49,28 @@ class TreeCheck {
     Error error;
   };
   using Load = tl::expected<Loaded, Damage>;
-  using Orphans = std::map<EntryId, DirectoryState>;
 
   struct ManifestUse {
     Digest id;
     uint64_t size_bytes = 0;
     std::string path;
   };
+  // A directory that no path leads to.
+  struct Orphan {
+    std::string a_name;
+    size_t live_entries = 0;
+    std::vector<EntryId> entries;
+  };
+  using Orphans = std::map<EntryId, Orphan>;
   struct Duplicate {
     EntryId id = 0;
     EntryId first_directory = 0;
     EntryId second_directory = 0;
   };
 
-  [[nodiscard]] Load load_once(EntryId id) const;
+  // Failures: no_space: it takes more than `most_bytes`.
+  [[nodiscard]] Load load_once(EntryId id, uint64_t most_bytes) const;
+  [[nodiscard]] Load load_once(EntryId id) const { return load_once(id, ledger_.most_bytes()); }
   // Twice before an answer is damage.
   [[nodiscard]] Load load(EntryId id) const;
   [[nodiscard]] std::string path_of(EntryId directory) const;
@@ -72,14 +80,21 @@ class TreeCheck {
   void visit_entry(EntryId directory, const std::string& name, const Entry& entry, std::vector<ManifestUse>& manifests);
   void visit_versions(const std::string& path, const Entry& entry, std::vector<ManifestUse>& manifests);
   void read_manifests(const std::vector<ManifestUse>& uses);
-  Result<Manifest> read_manifest(const ManifestUse& use);
+  Result<Manifest> read_manifest(const ManifestUse& use, uint64_t most_bytes);
   void report_directory(EntryId id, const Damage& damage);
   bool still_names(EntryId parent, const std::string& name, EntryId child) const;
 
   Orphans load_orphans();
-  void report_orphan(EntryId id, const DirectoryState& state);
+  void report_orphan(EntryId id, const Orphan& orphan);
   std::unordered_set<EntryId> reachable(EntryId from) const;
   std::vector<EntryId> stored_directories();
+  // What a directory has of an id, live.
+  struct Holding {
+    RecordNumber newest = 0;
+    size_t names = 0;
+    EntryPtr first{};
+  };
+  [[nodiscard]] std::optional<Holding> holding(EntryId directory, EntryId id) const;
   bool is_duplicate_still(const Duplicate& duplicate) const;
 
   ObjectStore& objects_;

@@ -6,7 +6,8 @@
 //
 // Who meets a notice and has the smaller attempt takes the notice away; who has the larger one takes back his own, and
 // starts again later with another number, from half the range. So of two that meet one goes on, and a notice that a
-// dead host has left is gone after a few tries.
+// dead host has left is gone after a few tries. One with a number that nobody draws (somebody has forged it) goes once
+// it has stood for longer than a living host lets one stand: to take a notice away is safe at any time, and only rude.
 //
 // The target's record of a move that was called off may still come, long after the directory has left by another move.
 // So once a notice was taken from it, the directory leaves a trace where it departs: which attempt it was.
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::chrono::nanoseconds kFirstBackOff = std::chrono::milliseconds(5);
 constexpr unsigned kMaxBackOffDoublings = 8;
+constexpr size_t kMostNotices = 256;  // remembered
 
 }  // namespace
 
@@ -56,8 +58,25 @@ Result<void> Namespace::meet(Directory& parent, const std::string& name, const E
   if (auto fresh = parent.refresh(std::chrono::nanoseconds(0), context); !fresh) return fresh;
   const Standing still = find_standing(parent, name, leaver.id);
   if (!still.entry || !is_leaving(*still.entry, leaver.leaving->attempt)) return {};
-  if (leaver.leaving->attempt < attempt) return fail(Errc::conflict, "'{}' is about to leave", name);
+  if (leaver.leaving->attempt < attempt && !has_stood_long(leaver))
+    return fail(Errc::conflict, "'{}' is about to leave", name);
   return parent.commit(call_off(name, leaver.id, leaver.leaving->attempt, false), context);
+}
+
+// Whoever lives departs within a few requests, or takes it back and draws another number.
+bool Namespace::has_stood_long(const Entry& leaver) {
+  const SteadyTime now = environment_.clock.steady_now();
+  const auto longest = environment_.options.operation_timeout / 4;
+  const MutexLock lock(mutex_);
+  const auto [met, is_first] = notices_.try_emplace({leaver.id, leaver.leaving->attempt}, now);
+  if (!is_first && now - met->second >= longest) {
+    notices_.erase(met);
+    return true;
+  }
+  if (notices_.size() > kMostNotices) {
+    notices_.erase(std::ranges::min_element(notices_, {}, [](const auto& notice) { return notice.second; }));
+  }
+  return false;
 }
 
 // The notice of `source`, and for an exchange that of the directory it changes places with; then the walk.

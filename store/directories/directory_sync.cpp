@@ -109,7 +109,10 @@ Result<void> Directory::catch_up(const RequestContext& context) {
     const auto object = log_->fetch(base_->number + 1, context);
     if (!object && object.error().code() == Errc::not_found) break;
     if (!object) return fail(object.error());
-    if (auto absorbed = absorb(*object, context); !absorbed) return absorbed;
+    if (auto absorbed = absorb(*object, context); !absorbed) {
+      log_->refuse(object->number, 0, absorbed.error(), context);
+      return absorbed;
+    }
   }
   finish_inquiry(inquiry);
   return {};
@@ -119,7 +122,10 @@ Result<void> Directory::skip_to_newest(const RequestContext& context) {
   const auto objects = log_->fetch_since(base_->number, context);
   if (!objects) return fail(objects.error());
   for (const RecordObject& object : *objects) {
-    if (auto absorbed = absorb(object, context); !absorbed) return absorbed;
+    if (auto absorbed = absorb(object, context); !absorbed) {
+      log_->refuse(object.number, objects->back().number, absorbed.error(), context);
+      return absorbed;
+    }
   }
   return {};
 }

@@ -1,6 +1,7 @@
 // All directories of a store, and the operations that touch more than one of them.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -114,6 +115,7 @@ class Namespace {
   static void take_back(const Place& from, const Place& to, const Crossing& crossing);
   Result<void> meet(Directory& parent, const std::string& name, const Entry& leaver, uint64_t attempt,
                     const RequestContext& context);
+  bool has_stood_long(const Entry& leaver);
   Result<void> back_off(unsigned tries, const RequestContext& context);
 
   // move.cpp: the second half of renames between directories.
@@ -134,7 +136,9 @@ class Namespace {
   Mutex mutex_;
   std::unordered_map<EntryId, std::weak_ptr<Directory>> known_ CAIRN_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Directory>> recent_ CAIRN_GUARDED_BY(mutex_);  // the latest first
-  size_t sweep_at_ CAIRN_GUARDED_BY(mutex_);                                 // the size of known_ to clean up at
+  // When a notice of a smaller attempt, by its directory and attempt, was first met here.
+  std::map<std::pair<EntryId, uint64_t>, SteadyTime> notices_ CAIRN_GUARDED_BY(mutex_);
+  size_t sweep_at_ CAIRN_GUARDED_BY(mutex_);  // the size of known_ to clean up at
 };
 
 }  // namespace cairn

@@ -58,7 +58,28 @@ Result<RecordNumber> RecordLog::newest(const RequestContext& context) const {
   return number;
 }
 
+void RecordLog::refuse(RecordNumber number, RecordNumber newest, const Error& error,
+                       const RequestContext& context) const {
+  const bool is_of_the_record =
+      error.code() == Errc::corrupt || error.code() == Errc::no_space || error.code() == Errc::unsupported;
+  if (!is_of_the_record) return;
+  auto object = environment_.objects.head(keys::record(directory_, number), context);
+  if (!object) return;
+  environment_.refused.add(directory_, {number, newest, std::move(*object), error}, environment_.clock.steady_now());
+}
+
+// Asks the store of the object in place of reading it. What has changed is read.
+Result<void> RecordLog::check_refused(RecordNumber number, RecordNumber newest, const RequestContext& context) const {
+  const auto refusal = environment_.refused.find(directory_, environment_.clock.steady_now());
+  if (!refusal || refusal->newest != newest || (number != 0 && refusal->number != number)) return {};
+  const auto now = environment_.objects.head(keys::record(directory_, refusal->number), context);
+  if (now && RefusedRecords::is_same_object(*now, refusal->object)) return fail(refusal->error);
+  environment_.refused.forget(directory_);
+  return {};
+}
+
 Result<RecordObject> RecordLog::fetch(RecordNumber number, const RequestContext& context) const {
+  if (auto usable = check_refused(number, 0, context); !usable) return fail(std::move(usable).error());
   return fetch_within(environment_.most_metadata_bytes(), number, context);
 }
 
@@ -102,12 +123,20 @@ Result<std::vector<RecordObject>> RecordLog::fetch_since(RecordNumber known, con
   const auto last = newest(context);
   if (!last) return fail(last.error());
   if (*last <= known) return std::vector<RecordObject>();
-  auto last_object = fetch(*last, context);
+  if (auto usable = check_refused(0, *last, context); !usable) return fail(std::move(usable).error());
+  auto records = fetch_until(*last, known, context);
+  if (!records) refuse(*last, *last, records.error(), context);
+  return records;
+}
+
+Result<std::vector<RecordObject>> RecordLog::fetch_until(RecordNumber last, RecordNumber known,
+                                                         const RequestContext& context) const {
+  auto last_object = fetch_within(environment_.most_metadata_bytes(), last, context);
   if (!last_object) return fail(last_object.error());
   const auto snapshot =
-      snapshot_of_record(last_object->bytes.view(), directory_, *last, environment_.most_metadata_bytes());
+      snapshot_of_record(last_object->bytes.view(), directory_, last, environment_.most_metadata_bytes());
   if (!snapshot) return fail(snapshot.error());
-  auto records = fetch_range(std::max(*snapshot, known + 1), *last, context);
+  auto records = fetch_range(std::max(*snapshot, known + 1), last, context);
   if (!records) return fail(records.error());
   records->push_back(std::move(*last_object));
   return records;

@@ -52,6 +52,10 @@ class RecordLog {
   [[nodiscard]] Result<Record> decode(const RecordObject& object, const LoggedState& base,
                                       const RequestContext& context) const;
 
+  // Record `number` could not be used, for `error`: from the second time on, who asks for it is answered with that, as
+  // long as it is the same object. `newest`: of the listing that it came by; 0: it did not.
+  void refuse(RecordNumber number, RecordNumber newest, const Error& error, const RequestContext& context) const;
+
   // The directory as of record `number`. Failures: not_found (there is none, or it is gone).
   [[nodiscard]] Result<LoggedState> load(RecordNumber number, const RequestContext& context) const;
 
@@ -67,8 +71,12 @@ class RecordLog {
 
  private:
   [[nodiscard]] Result<RecordNumber> newest(const RequestContext& context) const;
+  [[nodiscard]] Result<void> check_refused(RecordNumber number, RecordNumber newest,
+                                           const RequestContext& context) const;
   [[nodiscard]] Result<RecordObject> fetch_within(uint64_t most_bytes, RecordNumber number,
                                                   const RequestContext& context) const;
+  [[nodiscard]] Result<std::vector<RecordObject>> fetch_until(RecordNumber last, RecordNumber known,
+                                                              const RequestContext& context) const;
   [[nodiscard]] Result<std::vector<RecordObject>> fetch_range(RecordNumber first, RecordNumber end,
                                                               const RequestContext& context) const;
   [[nodiscard]] Record next_delta(const LoggedState& base, const DirectoryEdit& edit) const;

@@ -1,5 +1,6 @@
 #include "store/drafts/draft.h"
 
+#include <cerrno>
 #include <limits>
 #include <utility>
 
@@ -20,23 +21,24 @@ Result<void> check_range(uint64_t offset, uint64_t length) {
 }  // namespace
 
 Result<std::unique_ptr<Draft>> Draft::open(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
-                                           std::shared_ptr<FileReader> base) {
-  auto staging = environment.staging.create();
+                                           std::shared_ptr<FileReader> base, uint32_t user) {
+  auto staging = environment.staging.create(user);
   if (!staging) return fail(std::move(staging).error());
   const DraftLayout layout(base ? base->size_bytes() : 0);
   return std::unique_ptr<Draft>(new Draft(environment, reader, writer, std::move(*staging), std::move(base), layout));
 }
 
 Result<std::unique_ptr<Draft>> Draft::open_empty(StoreEnvironment& environment, ChunkReader& reader,
-                                                 ChunkWriter& writer) {
-  auto draft = open(environment, reader, writer, nullptr);
+                                                 ChunkWriter& writer, uint32_t user) {
+  auto draft = open(environment, reader, writer, nullptr, user);
   if (draft) (*draft)->changed(0, 0);
   return draft;
 }
 
 Result<std::unique_ptr<Draft>> Draft::open_blank(StoreEnvironment& environment, ChunkReader& reader,
-                                                 ChunkWriter& writer, std::shared_ptr<FileReader> source) {
-  auto staging = environment.staging.create();
+                                                 ChunkWriter& writer, std::shared_ptr<FileReader> source,
+                                                 uint32_t user) {
+  auto staging = environment.staging.create(user);
   if (!staging) return fail(std::move(staging).error());
   std::unique_ptr<Draft> draft(
       new Draft(environment, reader, writer, std::move(*staging), std::move(source), DraftLayout()));
@@ -65,7 +67,7 @@ Result<size_t> Draft::read(uint64_t offset, MutableByteView out, const RequestCo
 Result<StagingRoom::Place> Draft::take_room(uint64_t offset, uint64_t length, const RequestContext& context) {
   if (auto fits = check_range(offset, length); !fits) return fail(std::move(fits).error());
   // For all of it: what is staged already may be given back before the write comes.
-  auto place = environment_.staging.room().queue(length);
+  auto place = environment_.staging.room().queue(length, bytes_.staging().user());
   if (environment_.staging.room().is_granted(place)) return place;
   if (auto made = DraftSpill(parts(), stream_, place, context).run(); !made) return fail(std::move(made).error());
   return place;
@@ -109,7 +111,7 @@ Result<void> Draft::restore(uint64_t offset, uint64_t length) {
 
 Result<void> Draft::allocate(uint64_t offset, uint64_t length, bool keep_size) {
   if (auto fits = check_range(offset, length); !fits) return fits;
-  if (environment_.staging.room().has(length)) {
+  if (environment_.staging.room().may_reserve(length, bytes_.staging().user())) {
     if (auto reserved = bytes_.reserve(offset, length); !reserved) return reserved;
   }
   return keep_size || offset + length <= size_bytes() ? Result<void>() : truncate(offset + length);
@@ -126,11 +128,11 @@ Result<StoredContent> Draft::seal(const RequestContext& context) {
   return sealed;
 }
 
-Result<std::unique_ptr<Draft>> Draft::fork(const RequestContext& context) const {
+Result<std::unique_ptr<Draft>> Draft::fork(uint32_t user, const RequestContext& context) const {
   StagingRoom& room = environment_.staging.room();
-  const auto place = room.queue(bytes_.staged_bytes());
+  const auto place = room.queue(bytes_.staged_bytes(), user);
   if (auto granted = await_room(room, place, context); !granted) return fail(std::move(granted).error());
-  auto staging = bytes_.copy_staged(environment_.staging, context);
+  auto staging = bytes_.copy_staged(environment_.staging, user, context);
   if (!staging) return fail(std::move(staging).error());
   std::unique_ptr<Draft> copy(
       new Draft(environment_, reader_, writer_, std::move(*staging), bytes_.shared_base(), bytes_.layout()));
@@ -144,14 +146,17 @@ Result<void> Draft::await_room(StagingRoom& room, const StagingRoom::Place& plac
   auto waited = room.wait(place, context.stop, environment_.options.operation_timeout);
   if (waited || waited.error().code() != Errc::no_space) return waited;
   auto granted = room.insist(place);
-  if (!granted) tell_of_shortage(room, "what is kept of a file cannot be copied to go on with");
+  if (!granted && granted.error().posix() != EDQUOT) {
+    tell_of_shortage(room, "what is kept of a file cannot be copied to go on with");
+  }
   return granted;
 }
 
 std::string Draft::description(const std::string& identity, const DraftLayout& layout) const {
   const FileReader* base = bytes_.base();
-  return describe_draft({environment_.format.store_id, identity, layout, base ? base->version() : nullptr},
-                        environment_.format.chunk_size);
+  return describe_draft(
+      {environment_.format.store_id, identity, layout, base ? base->version() : nullptr, bytes_.staging().user()},
+      environment_.format.chunk_size);
 }
 
 Result<void> Draft::note(const std::string& identity) {
@@ -164,7 +169,7 @@ Result<void> Draft::keep(const std::string& identity) {
 
 // Where there is room enough, the bytes stay: reading them is then no request.
 void Draft::stored(const DraftChunks::ChunkPtr& chunk, const std::optional<ChunkRef>& ref) {
-  if (!environment_.staging.room().is_short()) return;
+  if (!environment_.staging.room().is_short(bytes_.staging().user())) return;
   bytes_.give_back(DraftChunks::cut_of(chunk), ref, [&] { return chunks_.is_current(chunk); });
 }
 

@@ -31,15 +31,16 @@ struct KeptDraft;
 //   on this machine.
 class Draft {
  public:
-  // `base` nullptr: an empty file.
+  // `base` nullptr: an empty file. `user`: whose share of the staging area the draft takes (StagingRoom).
   static Result<std::unique_ptr<Draft>> open(StoreEnvironment& environment, ChunkReader& reader, ChunkWriter& writer,
-                                             std::shared_ptr<FileReader> base);
+                                             std::shared_ptr<FileReader> base, uint32_t user = 0);
   // Of no bytes, and dirty: what a truncate makes of any file, without asking for what was in it.
   static Result<std::unique_ptr<Draft>> open_empty(StoreEnvironment& environment, ChunkReader& reader,
-                                                   ChunkWriter& writer);
+                                                   ChunkWriter& writer, uint32_t user = 0);
   // Of no bytes either, and dirty; restore() gives it those of `source`.
   static Result<std::unique_ptr<Draft>> open_blank(StoreEnvironment& environment, ChunkReader& reader,
-                                                   ChunkWriter& writer, std::shared_ptr<FileReader> source);
+                                                   ChunkWriter& writer, std::shared_ptr<FileReader> source,
+                                                   uint32_t user = 0);
   // Cancels what is being sent and waits for its end. Unsealed writes are gone, unless they were kept.
   ~Draft() = default;
   Draft(const Draft&) = delete;
@@ -79,9 +80,9 @@ class Draft {
   // what was stored meanwhile is not stored twice.
   Result<StoredContent> seal(const RequestContext& context);
 
-  // Another draft with the same bytes, dirty; this one goes on existing beside it. Nobody may be writing to this one.
-  // Waits for room as a write does. Failures: no_space, io; those of the context.
-  Result<std::unique_ptr<Draft>> fork(const RequestContext& context) const;
+  // Another draft with the same bytes, dirty, of `user`; this one goes on existing beside it. Nobody may be writing to
+  // this one. Waits for room as a write does. Failures: no_space, io; those of the context.
+  Result<std::unique_ptr<Draft>> fork(uint32_t user, const RequestContext& context) const;
 
   // Leaves word of whose bytes these are, and from now on of where they are, for after a crash of this process. Cheap,
   // and not durable. `identity` is the caller's, given back by take_kept_drafts().

@@ -178,8 +178,9 @@ Result<void> DraftBytes::reserve(uint64_t offset, uint64_t length) const {
   return fail(error_from_errno(errno, "reserve local disk"));
 }
 
-Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area, const RequestContext& context) const {
-  auto copy = area.create();
+Result<std::unique_ptr<StagingFile>> DraftBytes::copy_staged(StagingArea& area, uint32_t user,
+                                                             const RequestContext& context) const {
+  auto copy = area.create(user);
   if (!copy) return copy;
   if (::ioctl((*copy)->fd(), FICLONE, staging_->fd()) == 0) return copy;
   const DraftLayout layout = this->layout();

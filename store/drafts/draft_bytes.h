@@ -40,7 +40,8 @@ class DraftBytes {
 
   // A copy in a staging file of its own, of bytes that nobody changes meanwhile. Shares the disk's blocks where the
   // file system can.
-  Result<std::unique_ptr<StagingFile>> copy_staged(StagingArea& area, const RequestContext& context) const;
+  Result<std::unique_ptr<StagingFile>> copy_staged(StagingArea& area, uint32_t user,
+                                                   const RequestContext& context) const;
 
   // The store has these bytes, as this chunk, or they are all zeros (without `chunk`): what is staged of them goes, if
   // `is_current` says that they still are these. Not from what is kept, whose description says where its bytes are.

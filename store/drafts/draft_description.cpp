@@ -118,6 +118,7 @@ std::string describe_draft(const DraftDescription& description, uint32_t chunk_s
   json["store_id"] = description.store_id;
   json["chunk_size"] = chunk_size;
   json["identity"] = description.identity;
+  json["user"] = description.user;
   json["size"] = description.layout.size_bytes();
   json["base_limit"] = description.layout.base_limit();
   json["extents"] = extents_to_text(description.layout);
@@ -133,6 +134,7 @@ Result<DraftDescription> parse_draft(std::string_view text, uint32_t chunk_size)
     if (json.value("format", 1U) > kFormat)
       return fail(Errc::unsupported, "a kept draft of a later version of cairnfs");
     description.store_id = json.value("store_id", "");
+    description.user = json.value("user", uint32_t{0});
     chunk_size = json.value("chunk_size", chunk_size);
     description.identity = json.at("identity").get<std::string>();
     auto layout = layout_from_json(json);

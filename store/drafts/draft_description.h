@@ -12,7 +12,8 @@ struct DraftDescription {
   std::string store_id;  // the store that it belongs to; "": written by a version that did not say
   std::string identity;  // the caller's
   DraftLayout layout;
-  VersionPtr base;  // nullptr: none
+  VersionPtr base;    // nullptr: none
+  uint32_t user = 0;  // StagingFile::user
 };
 
 // JSON, for this machine only: read by later versions of this program, not part of the store's format.

@@ -1,5 +1,6 @@
 #include "store/drafts/draft_spill.h"
 
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -71,7 +72,8 @@ Result<DraftChunks::ChunkPtr> DraftSpill::send(const PlannedChunk& cut, uint64_t
 
 // The disk itself may still have room that the staging area would rather not use.
 Result<void> DraftSpill::refuse(const std::string& why) {
-  if (room_.insist(place_)) return {};
+  auto granted = room_.insist(place_);
+  if (granted || granted.error().posix() == EDQUOT) return granted;
   tell_of_shortage(room_, why);
   return fail(Errc::no_space, "no room in the staging area: {}", why);
 }

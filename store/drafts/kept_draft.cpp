@@ -16,6 +16,7 @@ Result<KeptDraft> described(KeptStagingFile file, uint32_t chunk_size) {
   if (description->layout.base_limit() > (description->base ? description->base->size_bytes : 0)) {
     return fail(Errc::corrupt, "its log speaks of more bytes than the version under it has");
   }
+  file.file->belongs_to(description->user);
   return KeptDraft{file.number, file.is_kept, std::move(*description), std::move(file.file)};
 }
 

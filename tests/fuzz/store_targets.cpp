@@ -167,7 +167,11 @@ void forged_check(ByteView bytes) {
   MemoryObjectStore objects("forged");
   Tape tape(bytes);
   StoreForger(objects, tape).forge_tree();
-  within_bounds([&] { (void)check_store(objects, {.read_data = true, .progress = {}}, test_context()); });
+  within_bounds([&] {
+    (void)check_store(objects,
+                      {.read_data = true, .memory_bytes = TestEnvironmentOptions{}.memory_bytes, .progress = {}},
+                      test_context());
+  });
 }
 
 // Decisions that lead far: everything plain, and a few rows of noise.

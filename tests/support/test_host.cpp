@@ -47,6 +47,7 @@ void TestHost::start() {
   environment_->environment().options.commit_async = options_.commit_async;
   environment_->environment().options.most_open = options_.most_open;
   environment_->environment().options.most_writers = options_.most_writers;
+  environment_->environment().options.operation_timeout = options_.operation_timeout;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
   writer_ = std::make_unique<ChunkWriter>(environment_->environment());
   auto opened =

@@ -25,6 +25,7 @@ struct TestHostOptions {
   bool may_not_open = false;  // a store that cannot be opened is no failure: ask is_open()
   uint64_t most_open = StoreOptions{}.most_open;
   uint64_t most_writers = StoreOptions{}.most_writers;
+  std::chrono::nanoseconds operation_timeout = StoreOptions{}.operation_timeout;
 };
 
 // A FileSystem with everything it needs, over a store that others may share.

@@ -25,7 +25,7 @@ class DiskStagingAreaTest : public testing::Test {
   }
 
   static std::unique_ptr<StagingFile> create(DiskStagingArea& area, std::string_view content = "") {
-    auto file = area.create();
+    auto file = area.create(0);
     EXPECT_TRUE(file) << file.error().to_string();
     EXPECT_EQ(::pwrite((*file)->fd(), content.data(), content.size(), 0), static_cast<ssize_t>(content.size()));
     return std::move(*file);
@@ -234,7 +234,7 @@ TEST_F(DiskStagingAreaTest, what_is_kept_briefly_is_found_after_a_crash_in_order
 // A crash after the newer description and before the log has let go of the older one.
 TEST_F(DiskStagingAreaTest, what_was_kept_anew_is_not_undone_by_what_the_log_still_says) {
   crash_after([this](DiskStagingArea& area) {
-    auto file = *area.create();
+    auto file = *area.create(0);
     EXPECT_EQ(::pwrite(file->fd(), "bytes", 5, 0), 5);
     EXPECT_TRUE(file->keep_briefly("older"));
     const fs::path saved = directory_.path() / "saved";

@@ -110,5 +110,54 @@ TEST_F(OpenSharesTest, listings_count_until_they_are_closed) {
   EXPECT_TRUE(host.files().open_directory(kRootNode, {.uid = 1000}, test_context()));
 }
 
+// Saves of two users while the store takes nothing.
+class StagingShares : public ::testing::Test {
+ protected:
+  StagingShares() { objects.add({.operation = ObjectOperation::put_if_absent, .times = kEveryTime}); }
+  Result<HandleId> open(uint32_t uid, const std::string& name) {
+    auto made = host.files().create(kRootNode, name, 0666, O_RDWR, {.uid = uid}, test_context());
+    if (!made) return fail(std::move(made).error());
+    return made->second.handle;
+  }
+  // Writes and closes, which fails, so that what was written is kept. Failures: those of the write.
+  Result<void> keep(uint32_t uid, const std::string& name, size_t size) {
+    auto handle = open(uid, name);
+    if (!handle) return fail(std::move(handle).error());
+    auto written = host.pwrite(*handle, 0, std::string(size, 'x'));
+    EXPECT_NE(host.close(*handle).has_value(), written.has_value());
+    if (!written) return fail(std::move(written).error());
+    return {};
+  }
+
+  TestStore store;
+  FaultyObjectStore objects{store.objects()};
+  TestHost host{objects, {.staging_bytes = 400U << 10, .operation_timeout = std::chrono::milliseconds(20)}};
+};
+
+TEST_F(StagingShares, what_one_user_keeps_leaves_room_to_others) {
+  EXPECT_TRUE(keep(1000, "a", 100U << 10));
+  EXPECT_TRUE(keep(1000, "b", 90U << 10));
+  EXPECT_EQ(keep(1000, "c", 20U << 10).error().posix(), EDQUOT);
+  EXPECT_TRUE(keep(1001, "d", 90U << 10));
+  EXPECT_TRUE(keep(0, "e", 90U << 10));
+}
+
+TEST_F(StagingShares, what_was_kept_counts_to_its_user_after_a_restart) {
+  EXPECT_TRUE(keep(1000, "a", 190U << 10));
+  host.kill_and_restart();
+  EXPECT_EQ(keep(1000, "b", 50U << 10).error().posix(), EDQUOT);
+  EXPECT_TRUE(keep(1001, "c", 50U << 10));
+}
+
+TEST_F(StagingShares, what_goes_on_after_a_failed_close_takes_the_share_of_who_goes_on) {
+  EXPECT_TRUE(keep(1000, "a", 120U << 10));
+  const auto found = host.files().lookup(kRootNode, "a", test_context());
+  const auto his = host.files().open_file(found->node, O_RDWR, {.uid = 1000}, test_context());
+  EXPECT_EQ(host.pwrite(his->handle, 0, "y").error().posix(), EDQUOT) << "a copy of what he has kept is not free";
+  EXPECT_FALSE(host.close(his->handle));
+  const auto others = host.files().open_file(found->node, O_RDWR, {.uid = 1001}, test_context());
+  EXPECT_TRUE(host.pwrite(others->handle, 0, "y"));
+}
+
 }  // namespace
 }  // namespace cairn

@@ -2,6 +2,7 @@
 #include "fs/fuse/callers.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,24 @@ TEST(Callers, a_thread_is_one_of_its_process_and_who_is_gone_of_none) {
   EXPECT_EQ(process, ::getpid());
   EXPECT_EQ(Callers("/proc").process_of(0), std::nullopt);
   EXPECT_EQ(Callers("/nowhere").process_of(::getpid()), std::nullopt);
+}
+
+// Who is not dumpable has a directory of root's.
+TEST(Callers, a_thread_is_of_the_user_whom_files_see_also_if_it_hides) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root becomes somebody else";
+  for (const int dumpable : {1, 0}) {
+    const Child child([dumpable] {
+      if (::setresuid(1201, 1202, 1203) != 0) ::_exit(1);
+      ::prctl(PR_SET_DUMPABLE, dumpable);
+    });
+    EXPECT_EQ(Callers("/proc").user_of(child.pid()), 1202U) << dumpable;
+  }
+}
+
+TEST(Callers, nobody_can_say_whose_an_unseen_thread_is) {
+  EXPECT_EQ(Callers("/proc").user_of(::getpid()), ::geteuid());
+  EXPECT_EQ(Callers("/proc").user_of(0), std::nullopt);
+  EXPECT_EQ(Callers("/nowhere").user_of(::getpid()), std::nullopt);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ class FakeCallers {
     int exit_code = 0;
     uint32_t process = 0;  // 0: the thread is its first one
     uint64_t capabilities = 0;
+    uint32_t user = 0;
   };
 
   [[nodiscard]] std::string path() const { return directory_.path(); }
@@ -33,8 +34,9 @@ class FakeCallers {
     std::ofstream(home / "stat") << stat_of(thread, seen);
     std::ofstream(home / "syscall") << seen.system_call << " 0x3 0x7ffd\n";
     std::ofstream(home / "status.new") << "Name:\tpython3\nState:\tS (sleeping)\nTgid:\t"
-                                       << (seen.process != 0 ? seen.process : thread) << "\nSigQ:\t0/96365\n"
-                                       << "SigPnd:\t" << mask(0) << "\nShdPnd:\t" << mask(seen.pending) << "\nSigBlk:\t"
+                                       << (seen.process != 0 ? seen.process : thread)
+                                       << fmt::format("\nUid:\t1\t2\t3\t{}\nSigQ:\t0/96365\n", seen.user) << "SigPnd:\t"
+                                       << mask(0) << "\nShdPnd:\t" << mask(seen.pending) << "\nSigBlk:\t"
                                        << mask(seen.blocked) << "\nSigIgn:\t" << mask(0) << "\nSigCgt:\t"
                                        << mask(seen.handled) << fmt::format("\nCapEff:\t{:016x}\n", seen.capabilities);
     std::filesystem::rename(home / "status.new", home / "status");

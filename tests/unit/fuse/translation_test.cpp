@@ -88,6 +88,20 @@ TEST_F(FuseTranslationTest, a_file_is_made_for_the_one_who_asks) {
   EXPECT_EQ(reply.as<fuse_open_out>(sizeof(fuse_entry_out)).fh, 55U);
 }
 
+// As kernels from 6.12 on send it, where ids may be mapped.
+TEST_F(FuseTranslationTest, an_open_is_of_the_user_whose_thread_asks_where_the_kernel_does_not_say) {
+  if (::geteuid() != 0) GTEST_SKIP() << "the stand-in of /proc is another user's";
+  kernel.set_caller(77);
+  callers.show(77, {.user = 1001});
+  kernel.set_user(~0U);
+  EXPECT_CALL(files, open_file(7, _, Field(&Caller::uid, 1001U), _)).WillOnce(Return(OpenReply{56, true}));
+  EXPECT_CALL(files, set_attributes(7, Field(&SetAttributes::caller_uid, 1001U), _)).WillOnce(Return(sample_file(7)));
+  EXPECT_EQ(kernel.call(FUSE_OPEN, 7, packed(fuse_open_in{})).error, 0);
+  fuse_setattr_in cut{};
+  cut.valid = FATTR_SIZE;
+  EXPECT_EQ(kernel.call(FUSE_SETATTR, 7, packed(cut)).error, 0);
+}
+
 TEST_F(FuseTranslationTest, fifos_and_sockets_can_be_made_and_device_nodes_cannot) {
   EXPECT_CALL(files, make_node(1, Eq("pipe"), Kind::fifo, 0600U, _, _)).WillOnce(Return(sample_file(9)));
   EXPECT_CALL(files, make_node(1, Eq("sock"), Kind::socket, 0600U, _, _)).WillOnce(Return(sample_file(10)));

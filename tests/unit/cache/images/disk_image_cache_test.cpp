@@ -312,7 +312,7 @@ TEST_F(DiskImageCacheTest, AStagingFileBecomesTheImageWithoutACopy) {
   ASSERT_TRUE(area);
   const Content content({1, 2, 3}, 10000);
   const ImagePtr image = open_image(*cache, content);
-  auto staged = (*area)->create();
+  auto staged = (*area)->create(0);
   ASSERT_TRUE(staged);
   const std::string stale(content.size_bytes + 5000, 'x');  // also where the content has a hole, and past its end
   ASSERT_EQ(::pwrite((*staged)->fd(), stale.data(), stale.size(), 0), static_cast<ssize_t>(stale.size()));
@@ -328,7 +328,7 @@ TEST_F(DiskImageCacheTest, AStagingFileBecomesTheImageWithoutACopy) {
   cache->flush();
   ASSERT_NE(image->whole(), nullptr);
   EXPECT_EQ(bytes_of(*image->whole(), content.size_bytes), expected_of(content));
-  auto another = (*area)->create();
+  auto another = (*area)->create(0);
   ASSERT_TRUE(another);
   EXPECT_FALSE(image->adopt(**another, [](const ChunkRef&) { return true; })) << "it has its bytes";
 }

@@ -134,5 +134,79 @@ TEST_F(DirectoryLogTest, history_survives_deltas_snapshots_and_reloading) {
   EXPECT_EQ(content_of(model), "step 149");
 }
 
+// Somebody who can write to the store has put something else under the number of the next record.
+class RefusedRecordsTest : public DirectoryLogTest {
+ protected:
+  void put(RecordNumber number, std::string_view bytes) {
+    EXPECT_OK(store.objects().put_if_absent(keys::record(kRootId, number), as_bytes(bytes), test_context()));
+  }
+  // How many gets of records an attempt to load the directory takes.
+  uint64_t gets_of_load() {
+    const uint64_t before = b.gets();
+    last = Directory::load(b.environment(), kRootId, test_context());
+    return b.gets() - before;
+  }
+
+  Result<std::shared_ptr<Directory>> last = fail(Errc::not_found, "not loaded yet");
+};
+
+TEST_F(RefusedRecordsTest, what_was_refused_twice_is_not_read_for_each_who_asks) {
+  put(2, "not a record");
+  EXPECT_GT(gets_of_load(), 0U);
+  EXPECT_GT(gets_of_load(), 0U) << "it may have been damaged on its way";
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(gets_of_load(), 0U);
+  EXPECT_EQ(last.error().code(), Errc::corrupt);
+}
+
+TEST_F(RefusedRecordsTest, a_record_in_the_middle_is_not_read_either) {
+  const auto root = a.load();
+  EXPECT_OK(root->commit(creates("one"), test_context()));
+  EXPECT_OK(root->commit(creates("two"), test_context()));
+  const std::string key = keys::record(kRootId, 2);
+  const auto whole = store.objects().get(key, {}, test_context());
+  ASSERT_TRUE(whole);
+  EXPECT_OK(store.objects().remove({key}, test_context()));
+  put(2, std::string(as_text(whole->view())) + "x");
+  for (int i = 0; i < 2; ++i) EXPECT_GT(gets_of_load(), 0U);
+  EXPECT_EQ(gets_of_load(), 0U);
+  EXPECT_FALSE(last);
+  EXPECT_OK(store.objects().remove({key}, test_context()));
+  put(2, as_text(whole->view()));
+  EXPECT_GT(gets_of_load(), 0U) << "another object stands there";
+  EXPECT_TRUE(last);
+}
+
+TEST_F(RefusedRecordsTest, a_newer_record_and_time_are_reasons_to_read) {
+  put(2, "not a record");
+  for (int i = 0; i < 3; ++i) gets_of_load();
+  put(3, "nor is this");
+  for (int i = 0; i < 2; ++i) EXPECT_GT(gets_of_load(), 0U);
+  EXPECT_EQ(gets_of_load(), 0U);
+  b.wired.clock().advance(std::chrono::seconds(61));
+  EXPECT_GT(gets_of_load(), 0U);
+}
+
+TEST_F(RefusedRecordsTest, who_has_the_directory_does_not_read_it_for_each_look_either) {
+  const auto root = b.load();
+  put(2, "not a record");
+  const auto gets_of_look = [&] {
+    const uint64_t before = b.gets();
+    EXPECT_EQ(root->refresh(std::chrono::nanoseconds(0), test_context()).error().code(), Errc::corrupt);
+    return b.gets() - before;
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_GT(gets_of_look(), 0U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(gets_of_look(), 0U);
+}
+
+TEST(RefusedRecordsStore, as_many_are_remembered_as_there_is_room_for) {
+  RefusedRecords refused;
+  for (EntryId id = 1; id <= 5000; ++id) {
+    for (int i = 0; i < 2; ++i) refused.add(id, {.number = 2, .error = Error(Errc::corrupt, "x")}, SteadyTime());
+  }
+  size_t remembered = 0;
+  for (EntryId id = 1; id <= 5000; ++id) remembered += refused.find(id, SteadyTime()) ? 1 : 0;
+  EXPECT_EQ(remembered, 1024U);
+}
+
 }  // namespace
 }  // namespace cairn

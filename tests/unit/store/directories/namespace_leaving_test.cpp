@@ -1,4 +1,5 @@
 // Directories that move to other directories: announced, called off, completed, and by several hosts at once.
+#include "store/directories/leaving.h"
 #include "tests/unit/store/directories/namespace_fixture.h"
 
 namespace cairn {
@@ -147,6 +148,31 @@ TEST_F(NamespaceLeavingTest, a_move_that_stopped_before_it_arrived_stops_nobody)
   expect_stayed(b);
   EXPECT_OK(b.tree.rename({b.fresh(from->id()), "d"}, {b.fresh(to->id()), "d"}, RenameMode::replace, test_context()));
   expect_moved(b);
+}
+
+// With the smallest number, so that everybody yields to it.
+TEST_F(NamespaceLeavingTest, a_forged_notice_holds_nobody_up_for_long) {
+  EXPECT_OK(from->commit(announce("d", moved->id(), kAnyAttempt, to->id()), test_context()));
+  Mount b(store.objects(), "host-b");
+  const auto meet_as_another = [&] {
+    return b.tree.confirm_link(b.fresh(from->id()), "d", moved->id(), kAnyAttempt + 1000, test_context());
+  };
+  EXPECT_FAILS(meet_as_another(), Errc::conflict);
+  b.host.wired.clock().advance(std::chrono::seconds(14));
+  EXPECT_FAILS(meet_as_another(), Errc::conflict);
+  b.host.wired.clock().advance(std::chrono::seconds(1));
+  EXPECT_OK(meet_as_another());
+  EXPECT_EQ(at(b, from)->leaving->attempt, 0U);
+}
+
+// What was met long ago is no reason to be rude to another attempt.
+TEST_F(NamespaceLeavingTest, each_attempt_has_its_time) {
+  Mount b(store.objects(), "host-b");
+  for (const uint64_t attempt : {1, 2, 3}) {
+    EXPECT_OK(from->commit(announce("d", moved->id(), attempt, to->id()), test_context()));
+    EXPECT_FAILS(b.tree.confirm_link(b.fresh(from->id()), "d", moved->id(), 1000, test_context()), Errc::conflict);
+    b.host.wired.clock().advance(std::chrono::seconds(10));
+  }
 }
 
 TEST_F(NamespaceLeavingTest, a_move_that_failed_is_called_off) {

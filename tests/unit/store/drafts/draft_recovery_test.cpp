@@ -149,6 +149,8 @@ class LogOnly final : public StagingFile {
   Result<void> keep_briefly(std::string_view) override { return {}; }
   void count(uint64_t) override {}
   Result<void> move_to(const std::string&) override { return {}; }
+  [[nodiscard]] uint32_t user() const override { return 0; }
+  void belongs_to(uint32_t) override {}
   void release() override {}
 
   std::string text;
@@ -187,7 +189,7 @@ TEST_F(DraftRecoveryTest, a_fork_and_what_it_was_forked_from_change_apart) {
   auto draft = host_->draft_over(put_file(store_, random_bytes(3 * kChunk, 1).view()));
   ASSERT_TRUE(draft->write(10, random_bytes(2 * kChunk, 2).view()));
   const auto expected = content_of(*draft);
-  auto fork = draft->fork(test_context()).value();
+  auto fork = draft->fork(0, test_context()).value();
   EXPECT_GT(fork->number(), draft->number());
   EXPECT_TRUE(fork->dirty());
   EXPECT_EQ(content_of(*fork), expected);

@@ -186,7 +186,7 @@ TEST_F(DraftSpillTest, room_that_a_kept_draft_takes_is_taken_from_nobody) {
   EXPECT_EQ(room().used().kept, bytes.size());
   const auto draft = new_draft();
   EXPECT_EQ(write(*draft, 0, bytes.view().first(100)).error().code(), Errc::no_space);
-  EXPECT_EQ(kept->fork(test_context()).error().code(), Errc::no_space);
+  EXPECT_EQ(kept->fork(0, test_context()).error().code(), Errc::no_space);
   kept->release();
   EXPECT_EQ(room().used().kept, 0U);
 }
@@ -202,10 +202,10 @@ TEST_F(DraftSpillTest, a_copy_of_what_is_kept_waits_for_room_and_can_be_interrup
   ASSERT_TRUE(other->keep("other"));
   std::stop_source stop;
   const auto context = RequestContext::within(std::chrono::seconds(30), Cause::demand, stop.get_token());
-  auto given_up = std::async(std::launch::async, [&] { return kept->fork(context); });
+  auto given_up = std::async(std::launch::async, [&] { return kept->fork(0, context); });
   stop.request_stop();
   EXPECT_EQ(given_up.get().error().code(), Errc::cancelled);
-  auto fork = std::async(std::launch::async, [&] { return kept->fork(test_context()); });
+  auto fork = std::async(std::launch::async, [&] { return kept->fork(0, test_context()); });
   EXPECT_EQ(fork.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
   gate->open();
   seal(*other);
@@ -264,7 +264,7 @@ TEST_F(SpilledRecoveryTest, a_kept_draft_is_whole_though_most_of_it_was_given_ba
   const uint64_t puts_before = puts();
   EXPECT_EQ(published(seal(*found)), to_vector(bytes.view()));
   EXPECT_LE(puts() - puts_before, kStagedChunks) << "chunks that the store has were sent again";
-  const auto fork = found->fork(test_context()).value();
+  const auto fork = found->fork(0, test_context()).value();
   EXPECT_EQ(read_all(*fork), to_vector(bytes.view()));
 }
 
