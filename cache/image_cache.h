@@ -50,8 +50,8 @@ using ImagePtr = std::shared_ptr<Image>;
 
 // Thread-safety: all methods may be called from any thread at once.
 // Failures: none that a reader needs to see: a fault of the disk is a chunk that is not here (counted and logged).
-// Durability: survives restarts. What was not known to be whole by then is checked again, chunk by chunk, before it is
-// believed.
+// Durability: survives restarts. Each chunk is checked again before its first use, but for images that were known to be
+// whole, and on the disk: those the kernel may read at once.
 class ImageCache {
  public:
   virtual ~ImageCache() = default;

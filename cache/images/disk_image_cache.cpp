@@ -156,11 +156,9 @@ void DiskImageCache::load_image(const std::string& stem) {
   if (!images_.emplace(image->id, image).second) return image->remove_files();
   touch_locked(*image);
   ++stats_.images;
-  if (map->is_whole) ++stats_.whole_images;
   for (size_t i = 0; i < image->chunks->size(); ++i) {
     if (!map->present[i]) continue;
-    image->states[i] = map->is_whole ? ChunkState::proven : ChunkState::unproven;
-    if (map->is_whole) --image->not_proven;
+    image->states[i] = ChunkState::unproven;
     image->used_bytes += (*image->chunks)[i].size;
     index_locked(*image, i);
   }
@@ -180,7 +178,7 @@ ImagePtr DiskImageCache::open(uint64_t size_bytes, const ChunkList& chunks) {
   }
   touch_locked(*image);
   ++image->holders;
-  if (image->not_proven > 0 && image->used_bytes > 0) settle_soon_locked(image);
+  if (!image->is_whole() && image->used_bytes > 0) settle_soon_locked(image);
   return std::make_shared<Held>(*this, image);
 }
 
@@ -190,7 +188,7 @@ void DiskImageCache::release(const ImageRecordPtr& image) {
   const MutexLock lock(mutex_);
   if (--image->holders > 0 || image->is_gone) return;
   if (image->used_bytes == 0 && is_idle(*image)) return evict_locked(image, evicted);
-  if (image->not_proven > 0 || image->unsaved_bytes > 0) settle_soon_locked(image);
+  if (!image->is_whole() || image->unsaved_bytes > 0) settle_soon_locked(image);
   close_if_idle_locked(*image);
 }
 
@@ -211,7 +209,7 @@ bool DiskImageCache::contains(const ImageRecord& image, const ChunkRef& chunk) c
 std::shared_ptr<const UniqueFd> DiskImageCache::whole(ImageRecord& image) {
   {
     const MutexLock lock(mutex_);
-    if (image.not_proven > 0) return nullptr;
+    if (!image.is_whole()) return nullptr;
   }
   const auto file = image.file();
   return file ? (*file)->reader() : nullptr;
@@ -271,8 +269,7 @@ bool DiskImageCache::write(const ImageRecordPtr& image, size_t chunk, ByteView p
   }
   image->states[chunk] = ChunkState::proven;
   image->unsaved_bytes += plain.size();
-  if (--image->not_proven == 0) ++stats_.whole_images;
-  if (image->not_proven == 0 || image->unsaved_bytes >= kSaveEvery) settle_soon_locked(image);
+  if (--image->not_proven == 0 || image->unsaved_bytes >= kSaveEvery) settle_soon_locked(image);
   return true;
 }
 
@@ -336,7 +333,7 @@ void DiskImageCache::prove(ImageRecord& image, size_t chunk) {
   const MutexLock lock(mutex_);
   if (image.states[chunk] != ChunkState::unproven) return;
   image.states[chunk] = ChunkState::proven;
-  if (--image.not_proven == 0) ++stats_.whole_images;
+  --image.not_proven;
 }
 
 // Who reads the image by himself meanwhile cannot be told; the next one is.
@@ -347,7 +344,8 @@ void DiskImageCache::drop(const ImageRecordPtr& image, size_t chunk, const std::
   if (image->is_gone || (state != ChunkState::proven && state != ChunkState::unproven)) return;
   log::warning("cache: chunk {} of '{}' {}: it is dropped", ref.id.short_hex(), image->path, why);
   ++stats_.corrupt_chunks;
-  if (state == ChunkState::proven && image->not_proven++ == 0) --stats_.whole_images;
+  if (state == ChunkState::proven) ++image->not_proven;
+  image->is_noted_whole = false;
   state = ChunkState::absent;
   image->used_bytes -= ref.size;
   stats_.used_bytes -= ref.size;
@@ -426,7 +424,6 @@ void DiskImageCache::evict_locked(const ImageRecordPtr& image, Evicted& evicted)
   }
   stats_.used_bytes -= keep->used_bytes;
   --stats_.images;
-  if (keep->not_proven == 0) --stats_.whole_images;
   by_use_.erase(keep->last_use);
   images_.erase(keep->id);
 }
@@ -455,6 +452,7 @@ void DiskImageCache::clear() {
 ImageCacheStats DiskImageCache::stats() const {
   const MutexLock lock(mutex_);
   ImageCacheStats now = stats_;
+  for (const auto& [id, image] : images_) now.whole_images += image->is_whole() ? 1 : 0;
   now.capacity_bytes = options_.capacity_bytes;
   return now;
 }

@@ -29,9 +29,10 @@ namespace cairn {
 // slow: is_behind() tells those who could fetch less. The bytes of all images together, and of the blocks beside them,
 // stay below one capacity: the image that was used longest ago goes first, but for those that somebody holds.
 //
-// A whole image is believed without another look for as long as this process lives, and by the next one if its map says
-// that it is whole, which is written after its bytes are on the disk. Whatever else is found at the start is checked
-// before it is believed. An image that lacks only what other images or the blocks have is filled from them.
+// Each process checks each chunk once before it gives any of it to a reader: when it comes, or when it is first read
+// after a restart. The kernel may read what is whole: all of it checked by this process, or said so by a map, which is
+// written after the bytes are on the disk. An image that lacks only what other images or the blocks have is filled from
+// them.
 //
 // Thread-safety: all methods may be called from any thread at once.
 // Ownership: open it after fork(); one process at a time (flock). Borrows the blocks, which must outlive it. Every

@@ -32,7 +32,7 @@ void DiskImageCache::settle(const ImageRecordPtr& image) {
   bool is_to_save = false;
   {
     const MutexLock lock(mutex_);
-    is_to_save = image->unsaved_bytes > 0 || (image->not_proven == 0 && !image->is_noted_whole);
+    is_to_save = image->unsaved_bytes > 0 || (image->is_whole() && !image->is_noted_whole);
   }
   if (is_to_save) save(*image);
 }
@@ -40,7 +40,7 @@ void DiskImageCache::settle(const ImageRecordPtr& image) {
 // All that is missing is on this disk.
 bool DiskImageCache::is_fillable(const ImageRecord& image) const {
   const MutexLock lock(mutex_);
-  if (image.not_proven == 0) return false;
+  if (image.is_whole()) return false;
   for (size_t i = 0; i < image.states.size(); ++i) {
     if (image.states[i] != ChunkState::absent) continue;
     const ChunkRef& chunk = (*image.chunks)[i];
@@ -117,7 +117,7 @@ bool DiskImageCache::adopt(const ImageRecordPtr& image, StagingFile& file,
     stats_.used_bytes += chunks[i].size;
     image->unsaved_bytes += chunks[i].size;
     index_locked(*image, i);
-    if (--image->not_proven == 0) ++stats_.whole_images;
+    --image->not_proven;
   }
   settle_soon_locked(image);
   return true;
@@ -129,7 +129,7 @@ void DiskImageCache::save(ImageRecord& image) {
   {
     const MutexLock lock(mutex_);
     if (image.is_gone) return;
-    map.is_whole = image.not_proven == 0;
+    map.is_whole = image.is_whole();
     for (const ChunkState state : image.states) {
       map.present.push_back(state == ChunkState::proven || state == ChunkState::unproven);
     }
@@ -152,7 +152,7 @@ bool DiskImageCache::scrub_one(SteadyTime before, const std::function<bool(uint6
   {
     const MutexLock lock(mutex_);
     for (const auto& [id, candidate] : images_) {
-      if (candidate->not_proven == 0 && candidate->scrubbed < before) image = candidate;
+      if (candidate->is_whole() && candidate->scrubbed < before) image = candidate;
     }
     if (!image) return false;
     image->scrubbed = options_.clock->steady_now();
@@ -163,11 +163,12 @@ bool DiskImageCache::scrub_one(SteadyTime before, const std::function<bool(uint6
     {
       const MutexLock lock(mutex_);
       if (image->is_gone) return true;
-      if (image->states[i] != ChunkState::proven) continue;
+      if (image->states[i] != ChunkState::proven && image->states[i] != ChunkState::unproven) continue;
       stats_.scrubbed_bytes += chunk.size;
     }
     Buffer plain = Buffer::placed(chunk.size, chunk.offset % Buffer::kPageBytes);
-    if (!load_checked(*image, i, plain.mutable_view())) drop(image, i, "does not match its checksum");
+    const bool is_sound = load_checked(*image, i, plain.mutable_view());
+    is_sound ? prove(*image, i) : drop(image, i, "does not match its checksum");
   }
   return true;
 }

@@ -23,8 +23,8 @@ namespace cairn {
 enum class ChunkState : uint8_t {
   absent,
   writing,   // on its way to the disk; read from memory meanwhile
-  unproven,  // on the disk as far as a map says that nobody could vouch for: checked before it is believed
-  proven,    // on the disk, and checked when it came or since
+  unproven,  // on the disk, as a map from before says: checked before a reader gets it from this process
+  proven,    // on the disk, and checked by this process, when it came or since
 };
 
 // Thread-safety: what is constant, and file(), from any thread; the rest belongs to its DiskImageCache, under its
@@ -47,6 +47,8 @@ class ImageRecord {
 
   [[nodiscard]] std::string data_path() const { return path + ".data"; }
   [[nodiscard]] std::string map_path() const { return path + ".map"; }
+
+  [[nodiscard]] bool is_whole() const { return not_proven == 0 || is_noted_whole; }
 
   // The file, made or opened if need be. Failures: those of ImageFile.
   Result<std::shared_ptr<ImageFile>> file() {
@@ -95,7 +97,7 @@ class ImageRecord {
   std::unordered_map<size_t, SharedBuffer> on_the_way;  // by chunk: what is being written
   uint64_t last_use = 0;                                // grows with every use of any image
   size_t holders = 0;
-  bool is_noted_whole = false;  // its map says so, durably
+  bool is_noted_whole = false;  // its map says so, durably: enough for the kernel to read it
   bool is_gone = false;         // evicted
   bool is_settling = false;     // somebody is to look after it
   bool settles_again = false;   // and once more

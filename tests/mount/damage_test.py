@@ -102,12 +102,27 @@ def test_a_damaged_record_is_an_error_that_names_it(bench, store_directory, dama
     assert report.returncode == 1 and victim.name in report.stdout
 
 
-def test_a_flipped_bit_in_the_cache_is_noticed_refetched_and_counted(bench, saved):
-    wanted = (saved.path / "f").read_bytes()
+def flip_all_over(path):
+    for offset in range(1 << 20, path.stat().st_size - 4096, 1 << 19):
+        flip(path, offset)
+
+
+def test_a_flipped_bit_in_the_blocks_is_noticed_refetched_and_counted(bench, saved):
+    wanted = os.urandom(3 << 20)
+    (saved.path / "small").write_bytes(wanted)
     saved.umount()
-    data = next(pathlib.Path(saved.cache).rglob("data.mdb"))
-    for offset in range(1 << 20, data.stat().st_size - 4096, 1 << 19):
-        flip(data, offset)
+    flip_all_over(saved.cache / "blocks" / "data.mdb")
+    saved.start()
+    assert (saved.path / "small").read_bytes() == wanted
+    assert saved.status()["cache"]["corrupt"] > 0
+
+
+def test_a_flipped_bit_in_a_part_of_an_image_is_noticed_refetched_and_counted(bench, saved):
+    wanted = (bench.mount("B").path / "f").read_bytes()
+    with open(saved.path / "f", "rb") as file:
+        assert file.read(6_000_000) == wanted[:6_000_000]
+    saved.umount()
+    flip_all_over(next((saved.cache / "images").glob("*.data")))
     saved.start()
     assert (saved.path / "f").read_bytes() == wanted
     assert saved.status()["cache"]["corrupt"] > 0
