@@ -9,14 +9,6 @@ import threading
 BUFFER_BYTES = 1 << 20
 
 
-def drop_page_cache(path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(fd)
-
-
 def read_sequentially(path) -> None:
     """What `cat` does."""
     buffer = bytearray(BUFFER_BYTES)
@@ -45,16 +37,6 @@ def load_one_tensor(path, name: str) -> bytes:
         header_bytes, = struct.unpack("<Q", mapping[:8])
         begin, end = json.loads(mapping[8:8 + header_bytes])[name]["data_offsets"]
         return mapping[8 + header_bytes + begin:8 + header_bytes + end]
-
-
-def read_randomly(path, offsets, size_bytes: int) -> None:
-    buffer = bytearray(size_bytes)
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        for offset in offsets:
-            os.preadv(fd, [buffer], offset)
-    finally:
-        os.close(fd)
 
 
 def read_files_in_parallel(paths) -> None:

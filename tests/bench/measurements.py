@@ -7,6 +7,7 @@ import file_work
 from process import effort_of_daemon, seconds
 from report import Row
 from subject import Subject
+from warm_measurements import warm_reads
 
 SMALL_FILES = 2000
 DIRECTORY_FILES = 64
@@ -35,34 +36,6 @@ def cold_read_and_sweep(subject: Subject, runs: int) -> list:
         Row("cold mmap sweep", "GB/s", rates["sweep"], rates["cat"], base_name="cold read", more_is_better=True,
             aim="≥ 1 / 1.2", aim_ratio=1 / 1.2),
     ]
-
-
-def warm_read(subject: Subject, runs: int) -> list:
-    """From the cache on disk: the daemon is new, and the kernel has no page of the file."""
-    ours, local = [], []
-    for _ in range(runs):
-        subject.remount_warm()
-        file_work.drop_page_cache(subject.mounted / "large")
-        duration = seconds(lambda: file_work.read_sequentially(subject.mounted / "large"))
-        ours.append(gigabytes_per_second(subject.size_bytes, duration))
-        duration = seconds(lambda: file_work.read_sequentially(subject.local / "large"))
-        local.append(gigabytes_per_second(subject.size_bytes, duration))
-    return [Row("warm sequential read", "GB/s", ours, local, more_is_better=True, aim="≥ 0.3", aim_ratio=0.3)]
-
-
-def warm_random_reads(subject: Subject, runs: int) -> list:
-    rows = []
-    for size_kib, count in ((4, 4000), (128, 800)):
-        ours, local = [], []
-        for _ in range(runs):
-            size = size_kib << 10
-            offsets = [subject.random.randrange(subject.size_bytes // size) * size for _ in range(count)]
-            subject.remount_warm()
-            for path, samples in ((subject.mounted / "large", ours), (subject.local / "large", local)):
-                duration = seconds(lambda: file_work.read_randomly(path, offsets, size))
-                samples.append(duration / count * 1e6)
-        rows.append(Row(f"warm random {size_kib} KiB read", "µs", ours, local))
-    return rows
 
 
 def write_and_close(subject: Subject, runs: int) -> list:
@@ -199,5 +172,5 @@ def peak_memory(subject: Subject, runs: int) -> list:
     ]
 
 
-MEASUREMENTS = [cold_read_and_sweep, digest_checked_read, warm_read, warm_random_reads, write_and_close,
-                rewrite_with_changes, save_what_is_there, many_files, rename_directory, peak_memory]
+MEASUREMENTS = [cold_read_and_sweep, digest_checked_read, warm_reads, write_and_close, rewrite_with_changes,
+                save_what_is_there, many_files, rename_directory, peak_memory]
