@@ -139,6 +139,15 @@ std::string publish_open_line(const Json& status) {
                      std::chrono::duration<double>(after).count(), human_count(rules.value("published", uint64_t{0})));
 }
 
+// "  native    yes: 12 opens so far read from the cache by the kernel alone", or "  native    no: passthrough=off".
+std::string native_line(const Json& status) {
+  const Json native = status.value("files", Json::object()).value("native_reads", Json::object());
+  if (native.empty()) return "";
+  if (!native.value("possible", false)) return fmt::format("  native    no: {}\n", native.value("why_not", "?"));
+  return fmt::format("  native    yes: {} so far, read from the cache by the kernel alone\n",
+                     human_count(native.value("opens", uint64_t{0}), "open"));
+}
+
 // "48 demand (192 MiB, 11.0 ms each)".
 std::string asked_for(const std::string& cause, const Json& metrics) {
   const uint64_t requests = metrics.value("requests", uint64_t{0});
@@ -205,8 +214,8 @@ std::string status_text(const Json& said) {
   if (status.contains("error")) return head + "  " + status.value("error", "") + "\n";
   return head + daemon_line(status) + cache_line(status) + staging_line(status) + memory_line(status) +
          reads_line(status) + verify_line(status) + writes_line(status) + commits_line(status) + queue_line(status) +
-         files_line(status) + publish_open_line(status) + request_lines(status) + endpoint_line(status) +
-         trouble_lines(status);
+         files_line(status) + native_line(status) + publish_open_line(status) + request_lines(status) +
+         endpoint_line(status) + trouble_lines(status);
 }
 
 }  // namespace cairn

@@ -155,6 +155,16 @@ FuseSession::Options session_options(const MountRequest& request, const FoundSto
   return session;
 }
 
+void choose_native_reads(FuseSession::Options& session, const Settings& settings, const std::string& cache_dir) {
+  if (settings.passthrough == "off") {
+    session.why_not_native = "passthrough=off";
+  } else if (settings.cache_size == CacheSize{}) {
+    session.why_not_native = "cache.size is 0";
+  } else {
+    session.native_directory = cache_dir;
+  }
+}
+
 // Nobody has said how much: then the buffers leave room for the rest of the daemon, and for whom it shares the group
 // with. Returns the limit that this follows from; 0: from none.
 uint64_t fit_memory_into_group(Settings& settings, const HostEnvironment& host) {
@@ -191,6 +201,7 @@ Result<MountPlan> plan_mount(const MountRequest& request, const HostEnvironment&
   MountPlan plan;
   plan.session = session_options(request, *store);
   plan.session.connection = connection;
+  choose_native_reads(plan.session, request.settings, *cache_dir);
   // Descriptors are numbered anew in each process.
   plan.control_socket =
       control_socket_path(host, connection ? fmt::format("{}-{}", request.mountpoint, ::getpid()) : request.mountpoint);

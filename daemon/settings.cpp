@@ -44,6 +44,10 @@ constexpr std::array kTable = {
             "How long after a change that is done, at most."},
     Setting{"prefetch.chunks", &Settings::prefetch_chunks, "16", "0", "1024",
             "How many chunks to read ahead of a sequential reader; 0 reads only what is asked for."},
+    Setting{
+        "passthrough", &Settings::passthrough, "auto", "", "auto|off",
+        "Whether the kernel reads files that are in the cache as a whole by itself, at the speed of the cache's disk: "
+        "auto, where it can (Linux 6.9, mounted by root)."},
     Setting{"threads.io", &Settings::io_threads, "16", "1", "512",
             "Requests to the store that may be under way at once."},
     Setting{"threads.compute", &Settings::compute_threads, "0", "0", "512",

@@ -49,6 +49,7 @@ struct Settings {
   std::string host;
   std::string log_level;
   std::string log_file;
+  std::string passthrough;
   bool read_only = false;
   bool allow_other = false;
 

@@ -111,6 +111,10 @@ Json files_json(const FileSystemStats& files) {
            {{"patterns", files.publish_open.patterns},
             {"after_ms", std::chrono::duration_cast<std::chrono::milliseconds>(files.publish_open.after).count()},
             {"published", files.published_while_open}}},
+          {"native_reads",
+           {{"possible", files.native_reads.why_not.empty()},
+            {"why_not", files.native_reads.why_not},
+            {"opens", files.native_reads.opens}}},
           {"pending_directories", files.pending_directories}};
 }
 

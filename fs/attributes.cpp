@@ -85,15 +85,17 @@ Result<void> StoreFileSystem::set_size(const NodePtr& node, const SetAttributes&
   if (!opened) return fail(std::move(opened).error());
   if (!(*opened)->writable) return fail_posix(EINVAL, "not open for writing");
   if (auto done = resize(*file, *(*opened)->bytes, *wanted.size_bytes, context); !done) return done;
-  periodic_.changed(file, *(*opened)->bytes);
+  changed(**opened);
   return apply(node, wanted, context);
 }
 
 // truncate(2): as if opened, truncated and closed; but where others are writing, their close publishes.
 Result<void> StoreFileSystem::truncate_unopened(const FileNodePtr& node, const SetAttributes& wanted,
                                                 const RequestContext& context) {
-  if (auto current = check_current(*node, wanted.thread, context); !current) return current;
-  const auto bytes = open_bytes(*node);
+  if (auto current = check_current(*node, OpenMode::written, wanted.thread, context); !current) return current;
+  const auto bytes = open_bytes(*node, OpenMode::written);
+  if (!bytes) return refuse_writer(*node, wanted.thread);
+  if (*wanted.size_bytes > 0) living_.note(node->ino);
   const bool others_write = bytes->unpublished() && !bytes->frozen();
   const uint64_t session = environment_.random.next_u64();
   bytes->add_writer(session, wanted.caller_uid);
@@ -101,7 +103,7 @@ Result<void> StoreFileSystem::truncate_unopened(const FileNodePtr& node, const S
   if (done) done = apply(node, wanted, context);
   if (done && !others_write) done = publisher_.publish(node, session, context);
   bytes->remove_writer();
-  nodes_.close(*node);
+  nodes_.close(*node, OpenMode::written);
   return done;
 }
 

@@ -122,7 +122,7 @@ Result<size_t> StoreFileSystem::copy(HandleId from, uint64_t from_offset, Handle
   if (same_file && overlap(from_offset, to_offset, length)) return fail_posix(EINVAL, "it would overlap itself");
   if (length == 0) return 0;
   auto copied = (*target)->bytes->copy(*(*source)->bytes, from_offset, to_offset, length, context);
-  if (copied && *copied > 0) periodic_.changed((*target)->node, *(*target)->bytes);
+  if (copied && *copied > 0) changed(**target);
   return copied;
 }
 

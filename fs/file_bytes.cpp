@@ -49,6 +49,16 @@ Result<void> FileBytes::load(const RequestContext& context) {
   return {};
 }
 
+FileBytes::WholeImage FileBytes::whole_image() const {
+  std::shared_ptr<FileReader> reader;
+  {
+    const MutexLock lock(mutex_);
+    if (!draft_) reader = reader_;
+  }
+  if (!reader) return {};
+  return {reader->version(), reader->whole_image()};
+}
+
 void FileBytes::add_writer(uint64_t session, uint32_t user) {
   {
     // Counted before the sink is stopped: from here on no new reader gets the sink, so stopping it once is enough.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/unique_fd.h"
 #include "store/directories/entry_edits.h"
 #include "store/drafts/draft.h"
 #include "store/environment.h"
@@ -71,6 +72,13 @@ class FileBytes {
   // writes, and nothing has changed. The size stays what it was until show_growth().
   bool grow(const VersionPtr& version);
   void show_growth();
+
+  // A local file with all bytes of the version that is shown; no file: there is none, or somebody has written.
+  struct WholeImage {
+    VersionPtr version;
+    std::shared_ptr<const UniqueFd> file;
+  };
+  [[nodiscard]] WholeImage whole_image() const;
 
   [[nodiscard]] uint64_t size_bytes() const;
   // An upper bound of the bytes that are no holes.

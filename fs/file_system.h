@@ -40,6 +40,7 @@ struct NodeReply {
 struct OpenReply {
   HandleId handle = 0;
   bool keep_cache = true;  // pages that were read before are still this file's
+  int32_t backing = 0;     // not 0: the kernel reads that by itself, and asks for no byte (Backings)
 };
 
 // The user of the program that asks: new entries are theirs.
@@ -99,9 +100,11 @@ class FileSystem {
                               RenameMode mode, const RequestContext& context) = 0;
 
   // `flags` as open(2)'s. ESTALE if another host has published a newer version than the node stands for: the kernel
-  // then looks the name up again. It does so once, so nobody gets ESTALE twice: whoever insists gets what the node has.
+  // then looks the name up again. It does so once, so nobody gets ESTALE twice: whoever insists gets what the node has;
+  // ETXTBSY, to write what others read natively.
   virtual Result<OpenReply> open_file(NodeId node, int flags, const Caller& caller, const RequestContext& context) = 0;
-  // With O_EXCL: EEXIST decided by the store, for all hosts. Without, and the name taken: opens what is there.
+  // With O_EXCL: EEXIST decided by the store, for all hosts. Without, and the name taken: opens what is there, or
+  // ESTALE as above. The reply has no backing.
   virtual Result<std::pair<NodeReply, OpenReply>> create(NodeId parent, const std::string& name, uint32_t mode,
                                                          int flags, const Caller& caller,
                                                          const RequestContext& context) = 0;

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/request_context.h"
+#include "fs/backing.h"
 #include "fs/file_system.h"
 #include "fs/node_id.h"
 #include "fs/publish_open_rules.h"
@@ -30,6 +32,12 @@ struct QueueStats {
   std::string error{};  // why the last attempt failed; "": it did not
 };
 
+// Files that the kernel reads by itself, from local files.
+struct NativeReads {
+  std::string why_not = "no mount";  // "": it may
+  uint64_t opens = 0;                // that were served so
+};
+
 struct FileSystemStats {
   uint64_t nodes = 0;
   uint64_t open_handles = 0;
@@ -41,6 +49,7 @@ struct FileSystemStats {
   QueueStats queue{};
   uint64_t read_bytes = 0;     // answered to read(): what the callers saw, wherever it came from
   uint64_t written_bytes = 0;  // taken by write() and write_back()
+  NativeReads native_reads{};
   std::optional<Outage> outage{};
 };
 
@@ -73,6 +82,9 @@ class FileSystemControl {
   // once, before requests.
   using NodeChangeSink = std::function<void(NodeId node, uint64_t from)>;
   virtual void set_change_sink(NodeChangeSink sink) = 0;
+
+  // The kernel's table of local files that it can read by itself, or why there is none. Set once, before requests.
+  virtual void set_backings(Result<std::shared_ptr<Backings>> backings) = 0;
 
   // What statfs answers; nullptr: room for whatever a program asks for before it writes. Set once, before requests.
   using SpaceSource = std::function<FileSystemStatfs()>;

@@ -13,29 +13,37 @@ namespace {
 
 bool is_writable(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
 
+// To begin with.
+OpenMode mode_for(int flags) { return is_writable(flags) ? OpenMode::written : OpenMode::undecided; }
+
 }  // namespace
 
 // The node shows what the store calls current, or newer bytes of this host, or can be made to. If not, ESTALE makes the
 // kernel look again, once: who comes back gets what the node has, which was current when they began, or is the version
 // that others here have open.
-Result<void> StoreFileSystem::check_current(FileNode& node, uint32_t thread, const RequestContext& context) {
+Result<void> StoreFileSystem::check_current(FileNode& node, OpenMode mode, uint32_t thread,
+                                            const RequestContext& context) {
   if (auto fresh = fresh_view(node, context); !fresh) return fail(std::move(fresh).error());
   catch_up(node, context);
   const FileView view = nodes_.view(node);
   const auto is_current = [&] {
     if (node.old_version || view.unlinked || (view.bytes && view.bytes->unpublished())) return true;
     const EntryPtr entry = view.place.parent->directory->find(view.place.name);
-    return entry && entry->id == node.ino && same_bytes(entry->current(), view.version);
+    if (!entry || entry->id != node.ino) return false;
+    return same_bytes(entry->current(), view.version) && !nodes_.is_written_elsewhere(node, entry);
   };
-  if (!is_current() && refusals_.refuse(thread, view.place)) {
+  if (mode == OpenMode::written && view.native) return refuse_writer(node, thread);
+  const bool is_held_back = mode == OpenMode::undecided && !view.unlinked && retire_if_held_back(node);
+  if ((is_held_back || !is_current()) && refusals_.refuse(thread, view.place, node)) {
+    if (mode == OpenMode::written) make_way(node);
     return fail_posix(ESTALE, "'{}' is another version by now", view.place.name);
   }
   refusals_.served(thread);
   return {};
 }
 
-std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node) {
-  return nodes_.open(node, [&](const VersionPtr& version) {
+std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node, OpenMode mode) {
+  return nodes_.open(node, mode, [&](const VersionPtr& version) {
     return std::make_shared<FileBytes>(sources_, version, page_sink_for(node.id),
                                        [this, &node] { return publisher_.identify(node); });
   });
@@ -57,10 +65,12 @@ Result<OpenReply> StoreFileSystem::open_file(NodeId id, int flags, const Caller&
   if (is_writable(flags)) {
     if (auto writable = check_writable(**node); !writable) return fail(std::move(writable).error());
   }
-  if (auto current = check_current(**node, caller.thread, context); !current) return fail(std::move(current).error());
+  if (auto current = check_current(**node, mode_for(flags), caller.thread, context); !current) {
+    return fail(std::move(current).error());
+  }
   auto shares = take_shares(flags, caller);
   if (!shares) return fail(std::move(shares).error());
-  return open_node(*node, flags, environment_.random.next_u64(), std::move(*shares), context);
+  return open_node(*node, flags, environment_.random.next_u64(), std::move(*shares), caller.thread, context);
 }
 
 Result<StoreFileSystem::OpenShares> StoreFileSystem::take_shares(int flags, const Caller& caller) {
@@ -76,20 +86,25 @@ Result<StoreFileSystem::OpenShares> StoreFileSystem::take_shares(int flags, cons
 }
 
 Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags, uint64_t session, OpenShares shares,
-                                             const RequestContext& context) {
+                                             uint32_t thread, const RequestContext& context) {
   auto file = std::make_shared<OpenFile>();
   file->shares = std::move(shares);
   file->node = node;
-  file->bytes = open_bytes(*node);
+  file->mode = mode_for(flags);
+  file->bytes = open_bytes(*node, file->mode);
+  if (!file->bytes) return fail(refuse_writer(*node, thread).error());
   file->writable = is_writable(flags);
   file->append = (flags & O_APPEND) != 0;
+  file->in_place = (flags & O_TRUNC) == 0 && file->bytes->base() && file->bytes->base()->size_bytes > 0;
   file->session = session;
   if (file->writable) file->bytes->add_writer(session, file->shares.user);
   if (auto prepared = prepare(*file, flags, context); !prepared) {
     close(*file);
     return fail(std::move(prepared).error());
   }
-  return OpenReply{.handle = files_.add(std::move(file)), .keep_cache = (flags & O_TRUNC) == 0};
+  const auto backing = file->writable ? nullptr : decide_mode(*file);
+  const bool keep_cache = (flags & O_TRUNC) == 0 && !backing;
+  return OpenReply{files_.add(std::move(file)), keep_cache, backing ? backing->id : 0};
 }
 
 Result<void> StoreFileSystem::prepare(OpenFile& file, int flags, const RequestContext& context) {
@@ -105,7 +120,12 @@ Result<void> StoreFileSystem::prepare(OpenFile& file, int flags, const RequestCo
 void StoreFileSystem::close(OpenFile& file) {
   if (file.writable) file.bytes->remove_writer();
   file.bytes.reset();  // the node's are the last
-  nodes_.close(*file.node);
+  nodes_.close(*file.node, file.mode);
+}
+
+void StoreFileSystem::changed(const OpenFile& file) {
+  periodic_.changed(file.node, *file.bytes);
+  if (file.in_place) living_.note(file.node->ino);
 }
 
 Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, const std::string& name, uint32_t mode,
@@ -129,9 +149,14 @@ Result<std::pair<NodeReply, OpenReply>> StoreFileSystem::create(NodeId parent, c
   }
   if (exclusive && !is_new) return fail_posix(EEXIST, "'{}' exists", name);
   if (where->entry->kind == Kind::directory) return fail_posix(EISDIR, "'{}' is a directory", name);
+  if (!is_new && is_writable(flags)) give_to_writers(where->entry->id);
   const FileNodePtr node = nodes_.hold_file(where->place, where->entry);
-  auto opened = is_new ? open_node(node, flags & ~O_TRUNC, session, std::move(shares), context)
+  auto opened = is_new ? open_node(node, flags & ~O_TRUNC, session, std::move(shares), caller.thread, context)
                        : open_file(node->id, flags, caller, context);
+  if (opened && opened->backing != 0) {  // another host's file: who looks it up can be told of a backing
+    release(opened->handle);
+    opened = fail_posix(ESTALE, "'{}' is there by now", name);
+  }
   if (!opened) {
     nodes_.release(node->id);
     return fail(std::move(opened).error());
@@ -170,7 +195,7 @@ Result<size_t> StoreFileSystem::write(HandleId handle, uint64_t offset, ByteView
       (*file)->append ? (*file)->bytes->append(bytes, context) : (*file)->bytes->write(offset, bytes, context);
   if (written) {
     written_bytes_ += *written;
-    periodic_.changed((*file)->node, *(*file)->bytes);
+    changed(**file);
   }
   return written;
 }
@@ -185,6 +210,7 @@ Result<size_t> StoreFileSystem::write_back(NodeId id, uint64_t offset, ByteView 
   if (written) {
     written_bytes_ += *written;
     periodic_.changed(*node, *open);
+    if (const VersionPtr base = open->base(); base && base->size_bytes > 0) living_.note((*node)->ino);
   }
   return written;
 }
@@ -195,7 +221,7 @@ Result<void> StoreFileSystem::allocate(HandleId handle, int mode, uint64_t offse
   if (!file) return fail(std::move(file).error());
   if (!(*file)->writable) return fail_posix(EBADF, "not open for writing");
   auto done = (*file)->bytes->allocate(mode, offset, length, context);
-  if (done) periodic_.changed((*file)->node, *(*file)->bytes);
+  if (done) changed(**file);
   return done;
 }
 

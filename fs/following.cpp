@@ -45,7 +45,9 @@ void StoreFileSystem::grow(FileNode& node, const FileView& view, const RequestCo
   const VersionPtr version = view.entry->current();
   if (!nodes_.begin_growth(node, version)) return;
   const auto grows = only_grows(sources_, view.version, version, context);
-  if (grows && *grows && view.bytes->grow(version)) {
+  if (grows && *grows) living_.note(node.ino);
+  const bool is_native = nodes_.view(node).native;  // no byte of it comes from here: it stays what it is
+  if (grows && *grows && !is_native && view.bytes->grow(version)) {
     tell_change(node.id, view.version ? view.version->size_bytes : 0);
     nodes_.advance(node, version);
     view.bytes->show_growth();

@@ -85,6 +85,7 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
     : environment_(environment),
       sources_{environment, reader, writer},
       names_(std::move(names)),
+      living_(environment.clock),
       nodes_(root),
       open_shares_("open files", environment.options.most_open, ::geteuid()),
       writer_shares_("files open for writing", environment.options.most_writers, ::geteuid()),
@@ -176,6 +177,7 @@ FileSystemStats StoreFileSystem::stats() const {
           .queue = queue_stats(publisher_.queued(), kept),
           .read_bytes = read_bytes_,
           .written_bytes = written_bytes_,
+          .native_reads = {no_backings_, native_opens_},
           .outage = reach_.outage()};
 }
 

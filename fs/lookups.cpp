@@ -145,7 +145,10 @@ Result<NodeReply> StoreFileSystem::reply_with_name(const NodePlace& place, const
     const EntryPtr entry = place.parent->directory->find(place.name);
     if (!entry) return fail_posix(ENOENT, "no '{}'", place.name);
     if (entry->kind == Kind::directory) return reply_with_directory(place, context);
-    if (const FileNodePtr node = nodes_.hold_file_if(seen, place, entry)) return describe_file(*node);
+    const FileNodePtr node = nodes_.hold_file_if(seen, place, entry);
+    if (!node) continue;
+    if (!retire_if_held_back(*node)) return describe_file(*node);
+    nodes_.release(node->id);
   }
 }
 
@@ -189,7 +192,12 @@ Result<NodeReply> StoreFileSystem::lookup_version(const VersionsNode& versions, 
   if (!versions.name.empty()) {
     auto entry = find_old_version(directory, versions.name, name);
     if (!entry) return fail(std::move(entry).error());
-    return describe_file(*nodes_.hold_old_version({versions.parent, versions.name + "/" + name}, *entry));
+    const NodePlace place{versions.parent, versions.name + "/" + name};
+    while (true) {
+      const FileNodePtr node = nodes_.hold_old_version(place, *entry);
+      if (!retire_if_held_back(*node)) return describe_file(*node);
+      nodes_.release(node->id);
+    }
   }
   if (auto history = find_history(directory, name); !history) return fail(std::move(history).error());
   return describe_versions(*nodes_.hold_versions(versions.parent, versions_inode(directory.id(), name), name));

@@ -205,6 +205,10 @@ Result<void> StoreFileSystem::rename_checked(const Target& from, const Target& t
   if (to.entry) second = entries_.acquire(std::max(from.entry->id, other), context);
   if (!second) return fail(std::move(second).error());
 
+  // Whoever opens a name to write may be refused once, and then comes with what is renamed over it meanwhile.
+  for (const EntryPtr& entry : {from.entry, to.entry}) {
+    if (entry && nodes_.is_native(entry->id)) give_to_writers(entry->id);
+  }
   const AncestryWalk walk = [&](uint64_t attempt, const RequestContext& walking) -> Result<void> {
     auto known = check_place(from.place.parent, attempt, walking);
     return known ? check_place(to.place.parent, attempt, walking) : known;

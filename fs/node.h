@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "fs/backing.h"
 #include "fs/file_bytes.h"
 #include "fs/file_system.h"
 
@@ -71,6 +72,11 @@ class FileNode final : public Node {
   VersionPtr version_;                // whose bytes this node shows, drafts apart; nullptr: none yet
   std::shared_ptr<FileBytes> bytes_;  // while open or unpublished
   size_t opens_ = 0;
+  size_t cached_ = 0;                       // of opens_: by OpenMode, those that are to write among them
+  size_t writers_ = 0;                      // of cached_
+  size_t native_ = 0;                       // of opens_
+  std::shared_ptr<const Backing> backing_;  // while native_ is not 0
+  bool retired_ = false;
   size_t closing_ = 0;        // closed, but what read its bytes may still be at it
   uint64_t opened_ = 0;       // how often, ever
   bool growing_ = false;      // somebody finds out whether a newer version only appends

@@ -67,6 +67,14 @@ bool NodeTable::is_unpublished(const FileNode& node) {
   return !node.unlinked_ && node.bytes_ && node.bytes_->unpublished();
 }
 
+bool NodeTable::shows(const FileNode& node, const EntryPtr& entry) {
+  return !node.old_version && !node.unlinked_ && same_bytes(node.version_, entry->current());
+}
+
+bool NodeTable::is_only_read_locked(const FileNode& node) {
+  return node.cached_ > 0 && node.writers_ == 0 && !(node.bytes_ && node.bytes_->unpublished());
+}
+
 // Registers a new node, held once.
 template <class T>
 std::shared_ptr<T> NodeTable::add_locked(std::shared_ptr<T> node) {
@@ -121,11 +129,9 @@ FileNodePtr NodeTable::hold_file_locked(const NodePlace& place, const EntryPtr& 
   // Unpublished bytes come first: on this host the file is what was written last, even if another host has published a
   // version meanwhile. Else only a node with the very same bytes will do, since the kernel's pages belong to the node.
   auto node = find_locked<FileNode>(entry->id, is_unpublished);
-  if (!node) {
-    node = find_locked<FileNode>(entry->id, [&](const auto& it) {
-      return !it.old_version && !it.unlinked_ && same_bytes(it.version_, entry->current());
-    });
-  }
+  if (!node)
+    node = find_locked<FileNode>(entry->id, [&](const auto& it) { return it.writers_ > 0 && shows(it, entry); });
+  if (!node) node = find_locked<FileNode>(entry->id, [&](const auto& it) { return !it.retired_ && shows(it, entry); });
   if (node) {
     ++node->holds_;
     node->entry_ = entry;
@@ -139,7 +145,7 @@ FileNodePtr NodeTable::hold_file_locked(const NodePlace& place, const EntryPtr& 
 FileNodePtr NodeTable::hold_old_version(const NodePlace& of, const EntryPtr& entry) {
   MutexLock lock(mutex_);
   auto node = find_locked<FileNode>(entry->id, [&](const auto& it) {
-    return it.old_version && it.version_of->parent == of.parent && it.version_of->name == of.name &&
+    return it.old_version && !it.retired_ && it.version_of->parent == of.parent && it.version_of->name == of.name &&
            same_bytes(it.version_, entry->current());
   });
   if (!node) return add_locked(std::make_shared<FileNode>(next_id_, entry, std::make_unique<const NodePlace>(of)));
@@ -210,7 +216,8 @@ void NodeTable::cut_ring_locked(const DirectoryNode& node, const DirectoryNodePt
 
 FileView NodeTable::view(const FileNode& node) const {
   MutexLock lock(mutex_);
-  return {node.place_, node.perhaps_, node.unlinked_, node.entry_, node.version_, node.bytes_};
+  return {node.place_,   node.perhaps_, node.unlinked_,          node.entry_,
+          node.version_, node.bytes_,   node.backing_ != nullptr};
 }
 
 void NodeTable::set_entry(FileNode& node, EntryPtr entry) {
@@ -228,8 +235,11 @@ void NodeTable::advance(FileNode& node, VersionPtr version) {
   node.version_ = std::move(version);
 }
 
-std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make) {
+std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, OpenMode mode, const MakeBytes& make) {
   MutexLock lock(mutex_);
+  if (mode != OpenMode::undecided && node.backing_) return nullptr;
+  if (mode != OpenMode::undecided) ++node.cached_;
+  if (mode == OpenMode::written) ++node.writers_;
   ++node.holds_;
   ++node.opens_;
   ++node.opened_;
@@ -237,22 +247,75 @@ std::shared_ptr<FileBytes> NodeTable::open(FileNode& node, const MakeBytes& make
   return node.bytes_;
 }
 
-// The bytes end without the lock, as their draft waits for the chunks that it is sending. The hold goes last: until
-// then the node is there for the caller.
-void NodeTable::close(FileNode& node) {
+// The kernel gives a node's mode back before it tells us of a close, so what is counted here is never less than what it
+// counts.
+std::shared_ptr<const Backing> NodeTable::decide(FileNode& node, const VersionPtr& version,
+                                                 std::shared_ptr<const Backing> offered,
+                                                 const std::function<bool()>& is_wanted) {
+  MutexLock lock(mutex_);
+  const bool may_begin = node.cached_ == 0 && !node.growing_ && !(node.bytes_ && node.bytes_->unpublished()) &&
+                         same_bytes(node.version_, version);
+  if (!node.backing_ && offered && may_begin && is_wanted()) node.backing_ = std::move(offered);
+  ++(node.backing_ ? node.native_ : node.cached_);
+  return node.backing_;
+}
+
+// The bytes end without the lock, as their draft waits for the chunks that it is sending; so does the backing, which is
+// the kernel's. The hold goes last: until then the node is there for the caller.
+void NodeTable::close(FileNode& node, OpenMode mode) {
   std::shared_ptr<FileBytes> dropped;
+  std::shared_ptr<const Backing> backing;
   {
     MutexLock lock(mutex_);
     check(node.opens_ > 0, "a node is closed as often as it was opened");
+    if (mode == OpenMode::written) --node.writers_;
+    if (mode == OpenMode::written || mode == OpenMode::cached) --node.cached_;
+    if (mode == OpenMode::native && --node.native_ == 0) backing = std::exchange(node.backing_, nullptr);
     if (--node.opens_ == 0) dropped = std::exchange(node.bytes_, nullptr);
     ++node.closing_;
   }
+  backing.reset();
   dropped.reset();  // with it ends what it still had on its way to the page cache
   {
     MutexLock lock(mutex_);
     --node.closing_;
   }
   release(node.id);
+}
+
+bool NodeTable::is_native(EntryId file) const {
+  MutexLock lock(mutex_);
+  return find_locked<FileNode>(file, [](const auto& it) { return !it.old_version && it.backing_; }) != nullptr;
+}
+
+void NodeTable::retire_native(EntryId file) {
+  MutexLock lock(mutex_);
+  const auto [first, last] = by_entry_.equal_range(file);
+  for (auto it = first; it != last; ++it) {
+    const auto node = named_file(it->second);
+    if (node && node->backing_) node->retired_ = true;
+  }
+}
+
+bool NodeTable::is_only_read(const FileNode& node) const {
+  MutexLock lock(mutex_);
+  return is_only_read_locked(node);
+}
+
+bool NodeTable::retire_only_read(FileNode& node) {
+  MutexLock lock(mutex_);
+  if (!is_only_read_locked(node)) return false;
+  node.retired_ = true;
+  return true;
+}
+
+bool NodeTable::is_written_elsewhere(const FileNode& node, const EntryPtr& entry) const {
+  MutexLock lock(mutex_);
+  if (is_unpublished(node)) return false;
+  if (find_locked<FileNode>(entry->id, is_unpublished)) return true;
+  if (node.writers_ > 0) return false;
+  return find_locked<FileNode>(entry->id, [&](const auto& it) { return it.writers_ > 0 && shows(it, entry); }) !=
+         nullptr;
 }
 
 std::optional<uint64_t> NodeTable::idle_since(const FileNode& node) const {

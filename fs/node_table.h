@@ -20,7 +20,13 @@ struct FileView {
   EntryPtr entry;
   VersionPtr version;
   std::shared_ptr<FileBytes> bytes;  // nullptr: neither open nor unpublished
+  bool native = false;               // open so
 };
+
+// How the reads of an open file are answered: by the kernel out of its page cache, which asks us for what is not there;
+// or by the kernel alone, from a local file. All opens of a node are of one kind at any time: the kernel fails others
+// (docs/decisions/0015-passthrough.md).
+enum class OpenMode { undecided, cached, written, native };
 
 // Two versions of which nobody can tell the bytes apart; nullptr is the empty file.
 bool same_bytes(const VersionPtr& a, const VersionPtr& b);
@@ -42,6 +48,7 @@ class NodeTable {
 
   DirectoryNodePtr hold_directory(const std::shared_ptr<Directory>& directory, const NodePlace& place);
   // The node that shows the bytes of `entry`'s current version, or that has newer bytes from this host; else a new one.
+  // Before others one that is written; never, but for that, one that was retired.
   FileNodePtr hold_file(const NodePlace& place, const EntryPtr& entry);
   // For look-ups, which read an entry first and come here with it later. nullptr if a name was changed since changes()
   // was `seen`: the entry may stand elsewhere by now, so look again.
@@ -64,17 +71,34 @@ class NodeTable {
   // The node shows `version` from now on: this host has published it.
   void advance(FileNode& node, VersionPtr version);
 
-  // The bytes of a node that is being opened, made by `make` if it was not open; close() gives them back.
+  // The bytes of a node that is being opened, made by `make` if it was not open; close() gives them back. Who only
+  // reads is undecided until decide(). nullptr: it is open natively, and nobody can have it `cached` or `written`.
   using MakeBytes = std::function<std::shared_ptr<FileBytes>(const VersionPtr& version)>;
-  std::shared_ptr<FileBytes> open(FileNode& node, const MakeBytes& make);
-  void close(FileNode& node);
+  std::shared_ptr<FileBytes> open(FileNode& node, OpenMode mode, const MakeBytes& make);
+  // Of an undecided open: native with what is returned, or cached. `offered`, if there is one, has the bytes of
+  // `version`; it is taken if nobody has the node open cached, it still shows that version, and `is_wanted()`, which is
+  // asked under the mutex: not after somebody has said no and then called retire_native().
+  std::shared_ptr<const Backing> decide(FileNode& node, const VersionPtr& version,
+                                        std::shared_ptr<const Backing> offered, const std::function<bool()>& is_wanted);
+  // `mode`: as it was opened, or decided.
+  void close(FileNode& node, OpenMode mode);
+
+  // How a node is open cannot change while somebody has it. Look-ups find none of the file's that are open natively
+  // from now on;
+  [[nodiscard]] bool is_native(EntryId file) const;
+  void retire_native(EntryId file);
+  // nor this one, if it is open cached by readers only; false: it is not.
+  bool retire_only_read(FileNode& node);
+  [[nodiscard]] bool is_only_read(const FileNode& node) const;
+  // Another node of the same file is the one that `entry`'s look-ups give: it is written, or to be written.
+  [[nodiscard]] bool is_written_elsewhere(const FileNode& node, const EntryPtr& entry) const;
 
   // The number of opens so far of a node that nobody has open and whose bytes nobody reads any more; nullopt: somebody.
   [[nodiscard]] std::optional<uint64_t> idle_since(const FileNode& node) const;
   // The node shows `version` from now on, unless it has been opened since.
   bool replace_idle(FileNode& node, VersionPtr version, uint64_t idle_since);
   // Brackets finding out whether `version` is the node's with bytes appended, by one thread at a time and once for a
-  // version; `known` nullptr: it could not be found out.
+  // version; `known` nullptr: it could not be found out. Nobody opens it natively in between.
   bool begin_growth(FileNode& node, const VersionPtr& version);
   void end_growth(FileNode& node, VersionPtr known);
 
@@ -103,6 +127,8 @@ class NodeTable {
 
  private:
   static bool is_unpublished(const FileNode& node);
+  static bool shows(const FileNode& node, const EntryPtr& entry);
+  static bool is_only_read_locked(const FileNode& node);
   DirectoryNodePtr hold_directory_locked(const std::shared_ptr<Directory>& directory, const NodePlace& place,
                                          std::vector<NodePtr>& gone) CAIRN_REQUIRES(mutex_);
   FileNodePtr hold_file_locked(const NodePlace& place, const EntryPtr& entry) CAIRN_REQUIRES(mutex_);

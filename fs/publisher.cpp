@@ -173,7 +173,7 @@ KeptFile& Publisher::add_kept(const FileNodePtr& node, const FileBytes::Frozen& 
   file.draft = frozen.draft;
   file.size_bytes = frozen.draft->size_bytes();
   file.node = node;
-  nodes_.open(*node, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
+  nodes_.open(*node, OpenMode::cached, [](const VersionPtr&) { return std::shared_ptr<FileBytes>(); });
   return file;
 }
 
@@ -240,7 +240,7 @@ void Publisher::forget(uint64_t number) {
   if (kept.at_rest && kept.at_rest->staging) kept.at_rest->staging->release();
   if (!kept.node) return;
   if (const auto bytes = nodes_.view(*kept.node).bytes) bytes->let_go(kept.draft);
-  nodes_.close(*kept.node);
+  nodes_.close(*kept.node, OpenMode::cached);
 }
 
 // What was published directly, if it was frozen meanwhile and not changed before; and what an earlier publication of

@@ -165,6 +165,7 @@ class Publisher {
   [[nodiscard]] std::optional<KeptFile> left_by_earlier(KeptDraft draft) const;
   void wait_again(KeptFile file, const RequestContext& context);
   Result<std::shared_ptr<Draft>> opened(uint64_t number, const RequestContext& context);
+  FileNodePtr open_to_show(const NodePlace& place, const EntryPtr& entry);
   Result<void> place(uint64_t number, const RequestContext& context);
   void list_again(const KeptFile& kept, Directory& directory) const;
   void unlist(const FileNodePtr& node);

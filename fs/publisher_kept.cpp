@@ -115,6 +115,20 @@ Result<std::shared_ptr<Draft>> Publisher::opened(uint64_t number, const RequestC
   return place->second.draft;
 }
 
+// A node that takes the bytes of a kept draft, held and open. Who reads the file natively goes on with what it is.
+FileNodePtr Publisher::open_to_show(const NodePlace& place, const EntryPtr& entry) {
+  while (true) {
+    const FileNodePtr node = nodes_.hold_file(place, entry);
+    const auto bytes = nodes_.open(*node, OpenMode::cached, [&](const VersionPtr& version) {
+      return std::make_shared<FileBytes>(sources_, version, PageSink(),
+                                         [this, of = node.get()] { return identify(*of); });
+    });
+    if (bytes) return node;
+    nodes_.retire_native(node->ino);
+    nodes_.release(node->id);
+  }
+}
+
 // Finds the file that the draft belongs to, and holds it.
 Result<void> Publisher::place(uint64_t number, const RequestContext& context) {
   auto turn = opening_.take(context);
@@ -133,11 +147,7 @@ Result<void> Publisher::place(uint64_t number, const RequestContext& context) {
   const FoundEntry found = find_entry(**directory, kept->identity.name, kept->identity.file.id);
   const EntryPtr entry = found.entry ? found.entry : std::make_shared<const Entry>(kept->identity.file);
   const DirectoryNodePtr parent = nodes_.hold_directory(*directory, {});
-  const FileNodePtr node = nodes_.hold_file({parent, found.name}, entry);
-  nodes_.open(*node, [&](const VersionPtr& version) {
-    return std::make_shared<FileBytes>(sources_, version, PageSink(),
-                                       [this, of = node.get()] { return identify(*of); });
-  });
+  const FileNodePtr node = open_to_show({parent, found.name}, entry);
   {
     const MutexLock lock(mutex_);
     const auto place = kept_.find(number);
@@ -149,7 +159,7 @@ Result<void> Publisher::place(uint64_t number, const RequestContext& context) {
   if (kept->node) {
     show(*kept, entry);
   } else {
-    nodes_.close(*node);
+    nodes_.close(*node, OpenMode::cached);
   }
   nodes_.release(node->id);
   nodes_.release(parent->id);

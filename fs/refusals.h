@@ -22,16 +22,25 @@ class Refusals {
  public:
   static constexpr size_t kMaxThreads = 4096;
 
-  // Whether `thread` may be refused what it opens at `place`, and notes that it is. Never a thread that cannot be told
-  // from others (0).
-  bool refuse(uint32_t thread, const NodePlace& place);
+  // Whether `thread` may be refused the node that it opens at `place`, and notes that it is. Never a thread that cannot
+  // be told from others (0).
+  bool refuse(uint32_t thread, const NodePlace& place, const Node& node);
+  // The same where it can only be refused: false, if it has come with this very node again.
+  bool refuse_node(uint32_t thread, const NodePlace& place, const Node& node);
   // Its open was served.
   void served(uint32_t thread);
 
  private:
   using Where = std::pair<EntryId, std::string>;  // directory, name
+  struct Refused {
+    Where where;
+    NodeId node = 0;
+  };
+  template <class Insists>
+  bool refuse_unless(uint32_t thread, Refused refused, const Insists& insists);
+
   Mutex mutex_;
-  std::map<uint32_t, Where> refused_ CAIRN_GUARDED_BY(mutex_);
+  std::map<uint32_t, Refused> refused_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

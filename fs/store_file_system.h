@@ -11,6 +11,7 @@
 #include "fs/file_system.h"
 #include "fs/file_system_control.h"
 #include "fs/handle_table.h"
+#include "fs/living_files.h"
 #include "fs/node_table.h"
 #include "fs/periodic_publisher.h"
 #include "fs/publisher.h"
@@ -21,8 +22,8 @@
 
 namespace cairn {
 
-// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, copying.cpp, following.cpp,
-// attributes.cpp and listings.cpp.
+// The methods live by theme in lifecycle.cpp, lookups.cpp, names.cpp, files.cpp, copying.cpp, native.cpp,
+// following.cpp, attributes.cpp and listings.cpp.
 //
 // Locks, in the order in which a thread may take them (docs/locking.md):
 //   1. a file's publication turn (Publisher)         held while it seals and commits; interruptible
@@ -92,6 +93,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   Result<FileSystemStatfs> statfs(const RequestContext& context) override;
   void set_page_sink(NodePageSink sink) override;
   void set_change_sink(NodeChangeSink sink) override;
+  void set_backings(Result<std::shared_ptr<Backings>> backings) override;
   void set_space_source(SpaceSource source) override;
   Result<Entry> entry_at(const std::string& path, const RequestContext& context) override;
   Result<void> sync_all(const RequestContext& context) override;
@@ -113,8 +115,10 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
     OpenShares shares;
     FileNodePtr node;
     std::shared_ptr<FileBytes> bytes;
+    OpenMode mode = OpenMode::undecided;
     bool writable = false;
     bool append = false;
+    bool in_place = false;   // what it changes was there before
     bool made_name = false;  // with commit_async: its name is new, and the store may not have heard of it
     uint64_t session = 0;    // Version::session of all that this open file publishes
   };
@@ -172,18 +176,27 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   void note_unlinked(const Entry& entry);
 
   // files.cpp
-  Result<void> check_current(FileNode& node, uint32_t thread, const RequestContext& context);
-  std::shared_ptr<FileBytes> open_bytes(FileNode& node);
+  Result<void> check_current(FileNode& node, OpenMode mode, uint32_t thread, const RequestContext& context);
+  std::shared_ptr<FileBytes> open_bytes(FileNode& node, OpenMode mode);
   [[nodiscard]] PageSink page_sink_for(NodeId node) const;
   Result<OpenShares> take_shares(int flags, const Caller& caller);
-  Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, OpenShares shares,
+  Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, OpenShares shares, uint32_t thread,
                               const RequestContext& context);
   Result<void> prepare(OpenFile& file, int flags, const RequestContext& context);
+  void changed(const OpenFile& file);
   void close(OpenFile& file);
   Result<void> make_file(const Target& where, const Entry& entry, uint64_t session, bool exclusive,
                          const RequestContext& context);
   Result<void> draft_new_name(OpenFile& file, const RequestContext& context);
   Result<void> drain_order(const RequestContext& context);
+
+  // native.cpp: which opens the kernel serves by itself.
+  [[nodiscard]] bool may_be_native(const FileNode& node) const;
+  bool retire_if_held_back(FileNode& node);
+  void give_to_writers(EntryId file);
+  void make_way(const FileNode& node);
+  Result<void> refuse_writer(const FileNode& node, uint32_t thread);
+  std::shared_ptr<const Backing> decide_mode(OpenFile& file);
 
   // following.cpp
   void tell_change(NodeId node, uint64_t from) const;
@@ -219,6 +232,10 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   NodePageSink page_sink_;
   NodeChangeSink change_sink_;
   SpaceSource space_source_;
+  std::shared_ptr<Backings> backings_;               // nullptr: there is none,
+  std::string no_backings_ = NativeReads{}.why_not;  // because of that
+  std::atomic<uint64_t> native_opens_{0};
+  LivingFiles living_;
   Refusals refusals_;
   NodeTable nodes_;
   EntryLocks entries_;

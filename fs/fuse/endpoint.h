@@ -12,6 +12,7 @@
 #include "fs/fuse/handle_users.h"
 #include "fs/fuse/interrupts.h"
 #include "fs/fuse/ownership.h"
+#include "fs/fuse/passthrough.h"
 
 namespace cairn {
 
@@ -37,6 +38,7 @@ struct Endpoint {
   FileSystem& files;
   const EndpointOptions options;
   bool terms_sent = false;          // to the kernel, before any thread but the owner's runs
+  PassthroughTerms passthrough{};   // likewise
   std::function<void()> destroyed;  // the kernel said that this mount is over
   // Makes the kernel let go of pages that are older than the file's bytes (PagePusher::forget).
   std::function<void(NodeId node, uint64_t from, uint64_t length)> forget_pages;

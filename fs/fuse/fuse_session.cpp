@@ -13,6 +13,7 @@
 #include "fs/fuse/mount_device.h"
 #include "fs/fuse/operations.h"
 #include "fs/fuse/page_pusher.h"
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/request_loop.h"
 
 namespace cairn {
@@ -109,8 +110,11 @@ Result<void> FuseSession::connect() {
   loop_ = std::make_unique<RequestLoop>(session_.get(), options_.work_slots,
                                         [this](int32_t caller) { return endpoint_->interrupts.is_dying(caller); });
   endpoint_->destroyed = [this] { stop(); };
+  const auto depth = stack_depth_for(options_.native_directory);
+  endpoint_->passthrough.stack_depth = depth.value_or(0);
   if (auto served = loop_->serve_first(kFirstRequestTimeout); !served) return served;
   raise_read_ahead();
+  control_.set_backings(open_backings());
   return {};
 }
 
@@ -157,6 +161,19 @@ void FuseSession::raise_read_ahead() {
   if (!set) log::info("read-ahead stays at the kernel's 128 KiB: {}", set.error().message());
 }
 
+// Or why the kernel reads nothing by itself.
+Result<std::shared_ptr<Backings>> FuseSession::open_backings() {
+  if (options_.native_directory.empty()) return fail(Errc::unsupported, "{}", options_.why_not_native);
+  if (!endpoint_->passthrough.offered) return fail(Errc::unsupported, "the kernel has no FUSE passthrough (Linux 6.9)");
+  auto backings = std::make_shared<DeviceBackings>(fuse_session_fd(session_.get()));
+  if (auto works = backings->probe(options_.native_directory); !works) {
+    log::info("no file is read natively: {}", works.error().to_string());
+    return fail(std::move(works).error());
+  }
+  backings_ = std::move(backings);
+  return backings_;
+}
+
 Result<void> FuseSession::run() {
   auto result = loop_->run(options_.stop_grace, options_.end_patience, [this] { end_requests(); });
   stuck_ = !result && result.error().code() == Errc::deadline_exceeded;
@@ -175,6 +192,7 @@ void FuseSession::end_requests() {
 void FuseSession::stop() { loop_->stop(); }
 
 void FuseSession::unmount() {
+  if (backings_) backings_->end();
   // Closing the device ends the connection for programs that still have files open; the name goes lazily.
   if (session_) fuse_session_unmount(session_.get());
 }

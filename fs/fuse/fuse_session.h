@@ -19,12 +19,14 @@ struct fuse_session;
 namespace cairn {
 
 struct Endpoint;
+class DeviceBackings;
 class PagePusher;
 class RequestLoop;
 
 // Thread-safety: stop() may be called from any thread (not from a signal handler), the rest from the owner's.
-// Ownership: borrows the file system, which must outlive it; is its page sink until run() returns.
-// Failures: open() explains in its message what is wrong with the mountpoint or with this host's FUSE, and the way out.
+// Ownership: borrows the file system, which must outlive it; is its page sink, and has its backings, until run()
+// returns. Failures: open() explains in its message what is wrong with the mountpoint or with this host's FUSE, and the
+// way out.
 class FuseSession {
  public:
   struct Options {
@@ -39,6 +41,9 @@ class FuseSession {
     size_t work_slots = 32;  // requests that are worked on at once, those that wait for the store apart
     uint32_t max_read_ahead_bytes = 1U << 20;
     uint64_t page_queue_bytes = 64U << 20;  // pages on their way into the kernel
+    // Where the local files are that the kernel may read by itself (FUSE passthrough); "": nowhere, because of this.
+    std::string native_directory{};
+    std::string why_not_native = "nobody asked for it";
     std::chrono::nanoseconds request_timeout{std::chrono::seconds(60)};
     std::chrono::nanoseconds publish_timeout{std::chrono::hours(1)};  // close and fsync
     CallerPatience patience{};                                        // with callers who are about to leave
@@ -72,6 +77,7 @@ class FuseSession {
   Result<void> mount();
   void receive_pages();
   void raise_read_ahead();
+  Result<std::shared_ptr<Backings>> open_backings();
   void end_requests();
   void unmount();
 
@@ -86,7 +92,8 @@ class FuseSession {
   bool stuck_ = false;  // threads that did not end still use the parts below
   std::unique_ptr<Endpoint> endpoint_;
   std::unique_ptr<fuse_session, Destroy> session_;
-  std::shared_ptr<PagePusher> pusher_;  // shared with the page sink, which the file system may hold longer
+  std::shared_ptr<PagePusher> pusher_;        // shared with the page sink, which the file system may hold longer
+  std::shared_ptr<DeviceBackings> backings_;  // the same; nullptr: the kernel reads nothing by itself
   std::unique_ptr<RequestLoop> loop_;
 };
 

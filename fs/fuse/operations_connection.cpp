@@ -31,13 +31,14 @@ constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ              // read-ahead of o
                              | FUSE_CAP_EXPLICIT_INVAL_DATA;  // a grown file keeps the pages it had
 
 void do_init(void* userdata, fuse_conn_info* connection) {
-  const auto* endpoint = static_cast<const Endpoint*>(userdata);
+  auto* endpoint = static_cast<Endpoint*>(userdata);
   connection->want = kWanted & connection->capable;
   connection->max_write = kMaxTransferBytes;
   connection->max_readahead = endpoint->options.max_read_ahead_bytes;
   connection->max_background = kMaxBackground;
   connection->congestion_threshold = kCongestion;
   connection->time_gran = 1;
+  negotiate_passthrough(*connection, endpoint->passthrough);
 }
 
 void do_destroy(void* userdata) {

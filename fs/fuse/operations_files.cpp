@@ -7,6 +7,7 @@
 
 #include "base/posix_error.h"
 #include "fs/fuse/operations.h"
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/request.h"
 
@@ -39,7 +40,8 @@ void do_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* asked) {
       [&](const OpenReply& reply) {
         const fuse_file_info info = opened(*asked, reply);
         if (!info.noflush) request.users().opened(reply.handle, node, request.thread());
-        if (fuse_reply_open(raw, &info) != 0) release(request, reply.handle);
+        const int sent = reply.backing == 0 ? fuse_reply_open(raw, &info) : reply_native_open(raw, info, reply.backing);
+        if (sent != 0) release(request, reply.handle);
       });
 }
 

@@ -38,6 +38,7 @@ void TestHost::start() {
                                                    TestEnvironmentOptions{.host = options_.host,
                                                                           .cache_bytes = options_.cache_bytes,
                                                                           .staging_bytes = options_.staging_bytes,
+                                                                          .images = options_.images,
                                                                           .clock = options_.clock,
                                                                           .random_seed = options_.random_seed},
                                                    staging_);
@@ -50,6 +51,7 @@ void TestHost::start() {
   environment_->environment().options.operation_timeout = options_.operation_timeout;
   reader_ = std::make_unique<ChunkReader>(environment_->environment());
   writer_ = std::make_unique<ChunkWriter>(environment_->environment());
+  if (options_.images != nullptr) options_.images->set_source(reader_.get());
   auto opened =
       StoreFileSystem::open(environment_->environment(), *reader_, *writer_, test_context(), options_.publish_open);
   if (!opened && options_.may_not_open) return;
@@ -60,6 +62,7 @@ void TestHost::start() {
 void TestHost::end() {
   ended_at_ = clock().wall_now();
   files_.reset();
+  if (options_.images != nullptr) options_.images->set_source(nullptr);
   writer_.reset();
   reader_.reset();
   environment_.reset();

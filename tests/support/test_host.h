@@ -8,6 +8,7 @@
 #include "fs/errno.h"
 #include "fs/store_file_system.h"
 #include "tests/support/faulty_object_store.h"
+#include "tests/support/file_image_cache.h"
 #include "tests/support/test_environment.h"
 
 namespace cairn {
@@ -26,6 +27,7 @@ struct TestHostOptions {
   uint64_t most_open = StoreOptions{}.most_open;
   uint64_t most_writers = StoreOptions{}.most_writers;
   std::chrono::nanoseconds operation_timeout = StoreOptions{}.operation_timeout;
+  FileImageCache* images = nullptr;  // nullptr: none; borrowed
 };
 
 // A FileSystem with everything it needs, over a store that others may share.

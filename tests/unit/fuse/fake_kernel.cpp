@@ -45,12 +45,16 @@ uint64_t FakeKernel::send(uint32_t opcode, uint64_t node, const std::string& bod
   return header.unique;
 }
 
-uint64_t FakeKernel::send_init() {
+uint64_t FakeKernel::send_init(bool passthrough) {
   fuse_init_in terms{};
   terms.major = FUSE_KERNEL_VERSION;
   terms.minor = FUSE_KERNEL_MINOR_VERSION;
   terms.max_readahead = 128U << 10;
   terms.flags = ~0U & ~static_cast<uint32_t>(FUSE_INIT_EXT);  // able to do everything
+  if (passthrough) {
+    terms.flags |= FUSE_INIT_EXT;
+    terms.flags2 = 1U << (37 - 32);  // FUSE_PASSTHROUGH
+  }
   return send(FUSE_INIT, 0, packed(terms));
 }
 

@@ -60,7 +60,8 @@ class FakeKernel {
 
   // Returns the request's number, to wait for or to interrupt.
   uint64_t send(uint32_t opcode, uint64_t node, const std::string& body = {});
-  uint64_t send_init();
+  // With `passthrough`, as Linux 6.9 offers it.
+  uint64_t send_init(bool passthrough = false);
   void interrupt(uint64_t request);
   // The answer to `request`, whatever else is answered before it. ETIMEDOUT and a test failure after 20 s.
   Reply wait(uint64_t request);

@@ -55,6 +55,7 @@ class MockFileSystem : public FileSystem, public FileSystemControl {
   MOCK_METHOD(Result<FileSystemStatfs>, statfs, (Context), (override));
   MOCK_METHOD(void, set_page_sink, (NodePageSink), (override));
   MOCK_METHOD(void, set_change_sink, (NodeChangeSink), (override));
+  MOCK_METHOD(void, set_backings, (Result<std::shared_ptr<Backings>>), (override));
   MOCK_METHOD(void, set_space_source, (SpaceSource), (override));
   MOCK_METHOD(Result<Entry>, entry_at, (const std::string&, Context), (override));
   MOCK_METHOD(Result<void>, shut_down, (Context), (override));

@@ -35,7 +35,7 @@ class FuseShellTest : public ::testing::Test {
   void start(FuseSession::Options options = quick_options()) {
     options.connection = kernel.daemon_end();
     options.proc_directory = callers.path();
-    const uint64_t init = kernel.send_init();
+    const uint64_t init = kernel.send_init(offers_passthrough);
     auto opened = FuseSession::open(files, files, std::move(options));
     ASSERT_TRUE(opened) << opened.error().to_string();
     session = *std::move(opened);
@@ -57,6 +57,7 @@ class FuseShellTest : public ::testing::Test {
   ::testing::NiceMock<MockFileSystem> files;
   FileSystemControl::NodePageSink page_sink;
   FakeKernel kernel;
+  bool offers_passthrough = false;
   FakeCallers callers;
   fuse_init_out terms{};
   std::unique_ptr<FuseSession> session;
