@@ -44,6 +44,12 @@ constexpr std::array kTable = {
             "How long after a change that is done, at most."},
     Setting{"prefetch.chunks", &Settings::prefetch_chunks, "16", "0", "1024",
             "How many chunks to read ahead of a sequential reader; 0 reads only what is asked for."},
+    Setting{
+        "prefetch.siblings", &Settings::prefetch_siblings, "true", "", "",
+        "Bring the next file of a checkpoint (model-00002-of-00004) into the cache once half of one has been read."},
+    Setting{
+        "load-profile", &Settings::load_profile, "true", "", "",
+        "Leave the order in which a large file was first read in the store, and stream it in that order elsewhere."},
     Setting{"threads.io", &Settings::io_threads, "16", "1", "512",
             "Requests to the store that may be under way at once."},
     Setting{"threads.compute", &Settings::compute_threads, "0", "0", "512",

@@ -44,7 +44,7 @@ std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node) {
 PageSink StoreFileSystem::page_sink_for(NodeId node) const {
   if (!page_sink_) return nullptr;
   return [sink = page_sink_, node](uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
-    sink(node, offset, bytes, chunk);
+    return sink(node, offset, bytes, chunk);
   };
 }
 
@@ -85,6 +85,7 @@ Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags,
   file->append = (flags & O_APPEND) != 0;
   file->session = session;
   if (file->writable) file->bytes->add_writer(session, file->shares.user);
+  if ((flags & O_DIRECT) != 0) file->bytes->read_past_pages();
   if (auto prepared = prepare(*file, flags, context); !prepared) {
     close(*file);
     return fail(std::move(prepared).error());
