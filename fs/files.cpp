@@ -36,9 +36,16 @@ Result<void> StoreFileSystem::check_current(FileNode& node, uint32_t thread, con
 
 std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node) {
   return nodes_.open(node, [&](const VersionPtr& version) {
-    return std::make_shared<FileBytes>(sources_, version, page_sink_for(node.id),
-                                       [this, &node] { return publisher_.identify(node); });
+    return std::make_shared<FileBytes>(
+        sources_, version, page_sink_for(node.id), [this, &node] { return publisher_.identify(node); },
+        [this, &node](const std::shared_ptr<FileReader>& reader) { half_read(node, reader); });
   });
+}
+
+void StoreFileSystem::half_read(FileNode& node, const std::shared_ptr<FileReader>& reader) {
+  if (node.old_version) return;
+  const FileView view = nodes_.view(node);
+  if (!view.unlinked) siblings_.half_read(view.place.parent->directory, view.place.name, reader);
 }
 
 PageSink StoreFileSystem::page_sink_for(NodeId node) const {
