@@ -74,6 +74,8 @@ StoreOptions store_options(const Settings& settings, const Verification& verific
   options.commit_delay = settings.commit_delay;
   options.operation_timeout = settings.timeout;
   options.prefetch_chunks = settings.prefetch_chunks;
+  options.prefetch_siblings = settings.prefetch_siblings;
+  options.load_profile = settings.load_profile;
   options.compression_level = static_cast<int>(settings.compression_level);
   options.verify_digest = verification.digest;
   options.read_only = settings.read_only;

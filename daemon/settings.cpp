@@ -48,6 +48,12 @@ constexpr std::array kTable = {
         "passthrough", &Settings::passthrough, "auto", "", "auto|off",
         "Whether the kernel reads files that are in the cache as a whole by itself, at the speed of the cache's disk: "
         "auto, where it can (Linux 6.9, mounted by root)."},
+    Setting{
+        "prefetch.siblings", &Settings::prefetch_siblings, "true", "", "",
+        "Bring the next file of a checkpoint (model-00002-of-00004) into the cache once half of one has been read."},
+    Setting{
+        "load-profile", &Settings::load_profile, "true", "", "",
+        "Leave the order in which a large file was first read in the store, and stream it in that order elsewhere."},
     Setting{"threads.io", &Settings::io_threads, "16", "1", "512",
             "Requests to the store that may be under way at once."},
     Setting{"threads.compute", &Settings::compute_threads, "0", "0", "512",

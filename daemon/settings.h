@@ -38,6 +38,8 @@ struct Settings {
   std::string publish_open;
   std::chrono::nanoseconds publish_open_after{0};
   uint32_t prefetch_chunks = 0;
+  bool prefetch_siblings = false;
+  bool load_profile = false;
   uint32_t io_threads = 0;
   uint32_t compute_threads = 0;
   uint32_t fuse_threads = 0;

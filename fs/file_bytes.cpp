@@ -36,8 +36,12 @@ Result<T> for_reader(Result<T> result) {
 
 }  // namespace
 
-FileBytes::FileBytes(ByteSources sources, VersionPtr base, PageSink sink, Identify identify)
-    : sources_(sources), sink_(std::move(sink)), identify_(std::move(identify)), base_(std::move(base)) {}
+FileBytes::FileBytes(ByteSources sources, VersionPtr base, PageSink sink, Identify identify, HalfRead half_read)
+    : sources_(sources),
+      sink_(std::move(sink)),
+      identify_(std::move(identify)),
+      half_read_(std::move(half_read)),
+      base_(std::move(base)) {}
 
 FileBytes::~FileBytes() {
   if (reader_) reader_->set_page_sink(nullptr);
@@ -70,6 +74,17 @@ void FileBytes::add_writer(uint64_t session, uint32_t user) {
   stop_sink();  // for each: the first one may still be waiting for a push to end
 }
 
+void FileBytes::read_past_pages() {
+  std::shared_ptr<FileReader> reader;
+  {
+    MutexLock lock(mutex_);
+    if (std::exchange(reads_past_pages_, true)) return;
+    reader = reader_;
+  }
+  const WithoutSlot waiting;  // as in stop_sink()
+  if (reader) reader->set_page_sink(nullptr);
+}
+
 void FileBytes::remove_writer() {
   Dropped dropped;
   MutexLock lock(mutex_);
@@ -90,7 +105,12 @@ Result<std::shared_ptr<FileReader>> FileBytes::reader(const RequestContext& cont
   lock.lock();
   if (reader_ || base_ != version) return reader_ ? reader_ : *opened;
   reader_ = *opened;
-  if (sink_ && writers_ == 0 && !draft_) reader_->set_page_sink(sink_);
+  if (sink_ && writers_ == 0 && !draft_ && !reads_past_pages_) reader_->set_page_sink(sink_);
+  if (half_read_) {
+    reader_->set_half_read([half_read = half_read_, weak = std::weak_ptr(reader_)] {
+      if (const auto reading = weak.lock()) half_read(reading);
+    });
+  }
   return reader_;
 }
 

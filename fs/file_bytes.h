@@ -39,7 +39,9 @@ class FileBytes {
   // `identify` says whose bytes these are, for a draft that a crash leaves (Draft::note); empty, or if it says "":
   // nobody's.
   using Identify = std::function<std::string()>;
-  FileBytes(ByteSources sources, VersionPtr base, PageSink sink, Identify identify = {});
+  // `half_read` is called once for each published version shown, by a reader's thread, when half of it was read.
+  using HalfRead = std::function<void(const std::shared_ptr<FileReader>& reader)>;
+  FileBytes(ByteSources sources, VersionPtr base, PageSink sink, Identify identify = {}, HalfRead half_read = {});
   ~FileBytes();
   FileBytes(const FileBytes&) = delete;
   FileBytes& operator=(const FileBytes&) = delete;
@@ -49,6 +51,8 @@ class FileBytes {
   // Brackets everything that may write. No page is on its way into the kernel any more when it returns. Who came last
   // is whose share of the staging area a draft takes that begins then.
   void add_writer(uint64_t session, uint32_t user);
+  // Somebody reads with O_DIRECT: pages would be pushed for nobody from now on.
+  void read_past_pages();
   void remove_writer();
   // Of the writer that came last: for a publication that no writer asked for.
   [[nodiscard]] uint64_t last_session() const;
@@ -170,6 +174,7 @@ class FileBytes {
   const ByteSources sources_;
   const PageSink sink_;
   const Identify identify_;
+  const HalfRead half_read_;
   std::atomic<bool> noticed_{false};
   SharedMutex freezing_;  // orders freezing after every write, which shares it and is local; taken before the next two
   Mutex append_mutex_;    // orders appends: taken before mutex_, held over an append's write, which is local
@@ -188,6 +193,7 @@ class FileBytes {
   std::optional<Nanos> mtime_ CAIRN_GUARDED_BY(mutex_);           // of the unpublished bytes
   std::optional<uint64_t> shown_bytes_ CAIRN_GUARDED_BY(mutex_);  // the size, between grow() and show_growth()
   size_t writers_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool reads_past_pages_ CAIRN_GUARDED_BY(mutex_) = false;
   uint64_t last_session_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint32_t last_user_ CAIRN_GUARDED_BY(mutex_) = 0;
 };

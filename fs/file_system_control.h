@@ -74,7 +74,7 @@ class FileSystemControl {
   // A call without bytes comes before the node's bytes may change (its first open for writing, a truncate): drop what
   // is queued for the node, and return once none of it can reach the kernel any more. Never made while a page of the
   // node is being written, so waiting for the kernel is safe here.
-  using NodePageSink = std::function<void(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
+  using NodePageSink = std::function<bool(NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk)>;
   virtual void set_page_sink(NodePageSink sink) = 0;
 
   // Told before a node shows another version than before (docs/semantics.md, "No tearing"): its attributes, and its

@@ -44,15 +44,22 @@ Result<void> StoreFileSystem::check_current(FileNode& node, OpenMode mode, uint3
 
 std::shared_ptr<FileBytes> StoreFileSystem::open_bytes(FileNode& node, OpenMode mode) {
   return nodes_.open(node, mode, [&](const VersionPtr& version) {
-    return std::make_shared<FileBytes>(sources_, version, page_sink_for(node.id),
-                                       [this, &node] { return publisher_.identify(node); });
+    return std::make_shared<FileBytes>(
+        sources_, version, page_sink_for(node.id), [this, &node] { return publisher_.identify(node); },
+        [this, &node](const std::shared_ptr<FileReader>& reader) { half_read(node, reader); });
   });
+}
+
+void StoreFileSystem::half_read(FileNode& node, const std::shared_ptr<FileReader>& reader) {
+  if (node.old_version) return;
+  const FileView view = nodes_.view(node);
+  if (!view.unlinked) siblings_.half_read(view.place.parent->directory, view.place.name, reader);
 }
 
 PageSink StoreFileSystem::page_sink_for(NodeId node) const {
   if (!page_sink_) return nullptr;
   return [sink = page_sink_, node](uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
-    sink(node, offset, bytes, chunk);
+    return sink(node, offset, bytes, chunk);
   };
 }
 
@@ -98,6 +105,7 @@ Result<OpenReply> StoreFileSystem::open_node(const FileNodePtr& node, int flags,
   file->in_place = (flags & O_TRUNC) == 0 && file->bytes->base() && file->bytes->base()->size_bytes > 0;
   file->session = session;
   if (file->writable) file->bytes->add_writer(session, file->shares.user);
+  if ((flags & O_DIRECT) != 0) file->bytes->read_past_pages();
   if (auto prepared = prepare(*file, flags, context); !prepared) {
     close(*file);
     return fail(std::move(prepared).error());

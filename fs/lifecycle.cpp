@@ -94,9 +94,11 @@ StoreFileSystem::StoreFileSystem(StoreEnvironment& environment, ChunkReader& rea
           sources_, nodes_, entries_,
           [this](EntryId id, const RequestContext& context) { return names_->open(id, context); },
           [this](NodeId node) { tell_change(node, 0); }),
-      periodic_(environment, nodes_, publisher_, std::move(publish_open)) {}
+      periodic_(environment, nodes_, publisher_, std::move(publish_open)),
+      siblings_(environment, reader) {}
 
 StoreFileSystem::~StoreFileSystem() {
+  siblings_.stop();
   periodic_.stop();
   publisher_.stop();
 }
@@ -141,6 +143,7 @@ Result<void> StoreFileSystem::sync_all(const RequestContext& context) {
 }
 
 Result<void> StoreFileSystem::shut_down(const RequestContext& context) {
+  siblings_.stop();
   periodic_.stop();
   Result<void> first;
   if (environment_.options.commit_async) {

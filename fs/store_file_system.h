@@ -18,6 +18,7 @@
 #include "fs/reach.h"
 #include "fs/refusals.h"
 #include "fs/shares.h"
+#include "fs/sibling_shards.h"
 #include "store/directories/entry_edits.h"
 
 namespace cairn {
@@ -178,6 +179,7 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   // files.cpp
   Result<void> check_current(FileNode& node, OpenMode mode, uint32_t thread, const RequestContext& context);
   std::shared_ptr<FileBytes> open_bytes(FileNode& node, OpenMode mode);
+  void half_read(FileNode& node, const std::shared_ptr<FileReader>& reader);
   [[nodiscard]] PageSink page_sink_for(NodeId node) const;
   Result<OpenShares> take_shares(int flags, const Caller& caller);
   Result<OpenReply> open_node(const FileNodePtr& node, int flags, uint64_t session, OpenShares shares, uint32_t thread,
@@ -247,7 +249,8 @@ class StoreFileSystem final : public FileSystem, public FileSystemControl {
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
   Publisher publisher_;         // its thread uses all of the above
-  PeriodicPublisher periodic_;  // last: so does its own
+  PeriodicPublisher periodic_;  // so does its own
+  SiblingShards siblings_;      // last: readers call it, and its thread uses what they do
 };
 
 }  // namespace cairn

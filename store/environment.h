@@ -29,6 +29,8 @@ struct StoreOptions {
   std::chrono::nanoseconds commit_delay{std::chrono::seconds(1)};        // how long commit_soon may wait
   std::chrono::nanoseconds operation_timeout{std::chrono::seconds(60)};  // for work that no caller waits for
   uint32_t prefetch_chunks = 16;  // how far ahead of a sequential reader, at most
+  bool load_profile = true;       // read and leave the orders of cold loads in the store
+  bool prefetch_siblings = true;  // the next of `model-00001-of-00004` while one is read
   int compression_level = 1;      // zstd's
   bool verify_digest = false;     // check SHA-256 besides XXH3 on every fetched chunk
   bool read_only = false;

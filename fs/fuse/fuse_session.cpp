@@ -147,8 +147,9 @@ void FuseSession::receive_pages() {
   };
   control_.set_change_sink([pusher = pusher_](NodeId node, uint64_t from) { pusher->forget(node, from); });
   control_.set_page_sink([pusher = pusher_](NodeId node, uint64_t offset, ByteView bytes, const SharedBuffer& chunk) {
-    if (bytes.empty()) return pusher->drain(node);
-    pusher->push(node, offset, bytes, chunk);
+    if (!bytes.empty()) return pusher->push(node, offset, bytes, chunk);
+    pusher->drain(node);
+    return true;
   });
 }
 

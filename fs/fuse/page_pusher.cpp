@@ -30,18 +30,19 @@ PagePusher::~PagePusher() {
   thread_.join();
 }
 
-void PagePusher::push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer chunk) {
+bool PagePusher::push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer chunk) {
   {
     const MutexLock lock(mutex_);
-    if (stopping_) return;
+    if (stopping_) return false;
     if (queued_bytes_ + bytes.size() > queue_limit_) {
       dropped_bytes_ += bytes.size();
-      return;
+      return false;
     }
     queued_bytes_ += bytes.size();
     queue_.push_back({node, offset, bytes, std::move(chunk)});
   }
   changed_.notify_all();
+  return true;
 }
 
 void PagePusher::drop_queued(NodeId node) {

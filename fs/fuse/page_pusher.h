@@ -31,8 +31,8 @@ class PagePusher {
   PagePusher& operator=(const PagePusher&) = delete;
 
   // Queues `bytes`, whole pages of the node (its last one may be short) that lie in `chunk`; drops them when the queue
-  // is full. Never blocks.
-  void push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer chunk);
+  // is full, and says so by false. Never blocks.
+  bool push(NodeId node, uint64_t offset, ByteView bytes, SharedBuffer chunk);
 
   // Forgets what is queued for `node` and waits for the push in progress: afterwards nothing pushed before can
   // overwrite what a writer puts into the page cache.

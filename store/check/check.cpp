@@ -32,7 +32,9 @@ std::vector<std::string> not_looked_at(const CheckReport& report, const CheckOpt
     what.push_back(fmt::format("the bytes of {} of no version", human_count(report.unreferenced_chunks, "chunk")));
   }
   if (!tree_complete) what.emplace_back("what lies below directories that cannot be read, and whether others are lost");
-  what.emplace_back("records older than each directory's last snapshot, chunk lists of no version, foreign objects");
+  what.emplace_back(
+      "records older than each directory's last snapshot, chunk lists of no version, load profiles, "
+      "foreign objects");
   return what;
 }
 

@@ -1,5 +1,6 @@
 #include "store/chunks/chunk_reader.h"
 
+#include <algorithm>
 #include <optional>
 #include <stop_token>
 #include <utility>
@@ -75,6 +76,7 @@ ChunkReader::~ChunkReader() {
     ending_ = true;
     for (const auto& [id, flight] : flights_) under_way.push_back(flight);
   }
+  asides_.request_stop();
   for (const FlightPtr& flight : under_way) flight->stop.request_stop();
   MutexLock lock(mutex_);
   idle_.wait(lock, [this]() CAIRN_REQUIRES(mutex_) { return tasks_ == 0; });
@@ -124,12 +126,41 @@ void ChunkReader::mark_delivered(const ChunkRef& chunk, uint64_t size_bytes) {
   kept_.delivered(chunk.id, size_bytes);
 }
 
+void ChunkReader::finish(const ChunkRef& chunk) {
+  const MutexLock lock(mutex_);
+  kept_.finish(chunk.id);
+}
+
+bool ChunkReader::is_cached(const ChunkRef& chunk) const {
+  return environment_.images.contains(chunk.id) || environment_.cache.contains(chunk.id);
+}
+
+uint64_t ChunkReader::cache_bytes() const {
+  return std::max(environment_.images.stats().capacity_bytes, environment_.cache.stats().capacity_bytes);
+}
+
+void ChunkReader::run_aside(Task task) {
+  const MutexLock lock(mutex_);
+  if (ending_) return;
+  ++tasks_;
+  environment_.io.submit([this, task = std::move(task)]() mutable {
+    task(asides_.get_token());
+    task = nullptr;  // what it holds may be the last of a reader's
+    count_out();
+  });
+}
+
+void ChunkReader::count_out() {
+  const MutexLock lock(mutex_);
+  if (--tasks_ == 0) idle_.notify_all();
+}
+
 bool ChunkReader::is_local(const ChunkRef& chunk) const {
   {
     const MutexLock lock(mutex_);
     if (kept_.find(chunk.id) || flights_.contains(chunk.id)) return true;
   }
-  return environment_.images.contains(chunk.id) || environment_.cache.contains(chunk.id);
+  return is_cached(chunk);
 }
 
 void ChunkReader::drop_memory() {
@@ -273,8 +304,7 @@ void ChunkReader::run(const FlightPtr& flight) {
     mine = !std::exchange(flight->started, true);
   }
   if (mine) land(flight, contained([&] { return bring(*flight); }));
-  const MutexLock lock(mutex_);
-  if (--tasks_ == 0) idle_.notify_all();
+  count_out();
 }
 
 Result<SharedBuffer> ChunkReader::bring(Flight& flight) {

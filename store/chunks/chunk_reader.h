@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <unordered_map>
 
 #include "base/wait.h"
@@ -50,8 +51,20 @@ class ChunkReader {
   // The reader of a prefetched chunk will find `size_bytes` of it elsewhere; the rest it comes for.
   void mark_delivered(const ChunkRef& chunk, uint64_t size_bytes);
 
+  // No reader needs to come for the chunk: others have what is left of it, or it can be had again at little cost.
+  void finish(const ChunkRef& chunk);
+
   // In memory, in the cache, or on its way.
   [[nodiscard]] bool is_local(const ChunkRef& chunk) const;
+
+  // In the cache of this machine.
+  [[nodiscard]] bool is_cached(const ChunkRef& chunk) const;
+  // What that holds at most.
+  [[nodiscard]] uint64_t cache_bytes() const;
+
+  // Runs `task` on an io thread, unless this reader is about to end. The destructor stops it and waits for its end.
+  using Task = std::function<void(const std::stop_token& stop)>;
+  void run_aside(Task task);
 
   // Drops the resident chunks: for tests and benchmarks that begin with cold memory.
   void drop_memory();
@@ -82,6 +95,7 @@ class ChunkReader {
 
   void submit_locked(const FlightPtr& flight) CAIRN_REQUIRES(mutex_);
   void run(const FlightPtr& flight);
+  void count_out();
   Result<SharedBuffer> bring(Flight& flight);
   std::optional<Buffer> find_on_disk(const ChunkRef& chunk);
   void keep_on_disk(const Flight& flight, const SharedBuffer& plain);
@@ -99,6 +113,7 @@ class ChunkReader {
   size_t tasks_ CAIRN_GUARDED_BY(mutex_) = 0;                // in the io pool
   bool ending_ CAIRN_GUARDED_BY(mutex_) = false;
   Condition idle_;
+  std::stop_source asides_;
 };
 
 }  // namespace cairn

@@ -6,9 +6,15 @@
 
 namespace cairn {
 
+namespace {
+
+constexpr size_t kMostElsewhere = 256;  // remembered before those that are gone are forgotten
+
+}  // namespace
+
 SharedBuffer ResidentChunks::use(const ChunkId& id, uint64_t size_bytes) {
   const auto found = index_.find(id);
-  if (found == index_.end()) return nullptr;
+  if (found == index_.end()) return find_elsewhere(id);
   Chunk& chunk = *found->second;
   chunk.left_bytes -= std::min(chunk.left_bytes, size_bytes);
   move_to(chunk.left_bytes == 0 ? kDone : kBegun, found->second);
@@ -20,6 +26,10 @@ void ResidentChunks::delivered(const ChunkId& id, uint64_t size_bytes) {
   if (found == index_.end()) return;
   uint64_t& left = found->second->left_bytes;
   left -= std::min(left, size_bytes);
+}
+
+void ResidentChunks::finish(const ChunkId& id) {
+  if (const auto found = index_.find(id); found != index_.end()) move_to(kDone, found->second);
 }
 
 void ResidentChunks::give_up_unread(SteadyTime then) {
@@ -37,7 +47,12 @@ void ResidentChunks::move_to(Progress progress, Position position) {
 
 SharedBuffer ResidentChunks::find(const ChunkId& id) const {
   const auto found = index_.find(id);
-  return found == index_.end() ? nullptr : found->second->buffer;
+  return found == index_.end() ? find_elsewhere(id) : found->second->buffer;
+}
+
+SharedBuffer ResidentChunks::find_elsewhere(const ChunkId& id) const {
+  const auto found = elsewhere_.find(id);
+  return found == elsewhere_.end() ? nullptr : found->second.lock();
 }
 
 void ResidentChunks::keep(const ChunkId& id, SharedBuffer buffer, bool unread, SteadyTime now, Dropped& dropped) {
@@ -60,7 +75,10 @@ void ResidentChunks::make_room_for_prefetch(uint64_t wanted_bytes, Dropped& drop
   drop_up_to(kBegun, std::min(wanted_bytes, begun - std::min(begun, fair_bytes_)), dropped);
 }
 
-void ResidentChunks::drop_all(Dropped& dropped) { make_room(std::numeric_limits<uint64_t>::max(), dropped); }
+void ResidentChunks::drop_all(Dropped& dropped) {
+  make_room(std::numeric_limits<uint64_t>::max(), dropped);
+  elsewhere_.clear();
+}
 
 uint64_t ResidentChunks::drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped) {
   for (const bool only_idle : {true, false}) {
@@ -87,6 +105,12 @@ ResidentChunks::Position ResidentChunks::drop(Queue& queue, Position position, D
   queue.size_bytes -= position->buffer->size();
   size_bytes_ -= position->buffer->size();
   index_.erase(position->id);
+  if (position->buffer.use_count() > 1) {
+    // Whoever holds it lets go soon: the cache's writer, the pusher of pages, a reader.
+    if (elsewhere_.size() >= kMostElsewhere)
+      std::erase_if(elsewhere_, [](const auto& it) { return it.second.expired(); });
+    elsewhere_.insert_or_assign(position->id, position->buffer);
+  }
   dropped.push_back(std::move(position->buffer));
   return queue.chunks.erase(position);
 }

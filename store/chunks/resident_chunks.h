@@ -3,6 +3,7 @@
 
 #include <array>
 #include <list>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace cairn {
 // Each chunk is done (all its bytes have been delivered to readers), begun (a reader is in the middle of it) or unread
 // (prefetched, and its reader has not come yet). When room is needed, done chunks go first and then begun ones, the
 // least recently used in front; unread chunks go last, the oldest in front. A chunk that goes too early is fetched
-// again, several times if it is read in small parts. Dropped chunks are handed out instead of freed, so that the owner
+// again, several times if it is read in small parts; not while others hold its bytes, which are found as long. Dropped
+// chunks are handed out instead of freed, so that the owner
 // can free them without holding its lock. Thread-safety: none; the owner's mutex guards it.
 class ResidentChunks {
  public:
@@ -28,6 +30,8 @@ class ResidentChunks {
   SharedBuffer use(const ChunkId& id, uint64_t size_bytes);
   // The kernel has got `size_bytes` of the chunk, which its reader will not come for. An unread chunk stays unread.
   void delivered(const ChunkId& id, uint64_t size_bytes);
+  // Nobody's coming is waited for any more: the chunk is done.
+  void finish(const ChunkId& id);
   // The chunk, without a reader's use of it; nullptr if it is not here.
   [[nodiscard]] SharedBuffer find(const ChunkId& id) const;
   [[nodiscard]] uint64_t unread_bytes() const { return queues_[kUnread].size_bytes; }
@@ -63,11 +67,13 @@ class ResidentChunks {
   uint64_t drop_up_to(Progress last, uint64_t wanted_bytes, Dropped& dropped);
   uint64_t drop_from(Queue& queue, bool only_idle, uint64_t wanted_bytes, Dropped& dropped);
   Position drop(Queue& queue, Position position, Dropped& dropped);
+  [[nodiscard]] SharedBuffer find_elsewhere(const ChunkId& id) const;
 
   const uint64_t fair_bytes_;
   std::array<Queue, 3> queues_;  // by Progress
   uint64_t size_bytes_ = 0;      // of all chunks
   std::unordered_map<ChunkId, Position, DigestHash> index_;
+  std::unordered_map<ChunkId, std::weak_ptr<const Buffer>, DigestHash> elsewhere_;  // dropped, and perhaps still held
 };
 
 }  // namespace cairn

@@ -15,6 +15,7 @@ namespace cairn {
 using Magic = std::array<char, 4>;
 inline constexpr Magic kRecordMagic = {'C', 'F', 'S', 'r'};
 inline constexpr Magic kManifestMagic = {'C', 'F', 'S', 'm'};
+inline constexpr Magic kProfileMagic = {'C', 'F', 'S', 'p'};
 
 // Magic, version, codec, two zero bytes, message size, payload size.
 inline constexpr size_t kEnvelopeHeaderBytes = 24;

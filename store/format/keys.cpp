@@ -42,6 +42,8 @@ std::string chunk(const ChunkId& id) { return digest_key(kChunks, id); }
 
 std::string manifest(const Digest& id) { return digest_key(kManifests, id); }
 
+std::string profile(const Digest& id) { return digest_key(kProfiles, id); }
+
 std::string directory(EntryId id) { return fmt::format("{}{:016x}/", kDirectories, id); }
 
 std::string record(EntryId id, RecordNumber number) {

@@ -6,14 +6,13 @@ namespace cairn {
 
 namespace {
 
-constexpr size_t kThreads = 8;
 constexpr std::chrono::milliseconds kProgressInterval{250};
 constexpr int kAttempts = 3;  // of having the cache store a chunk
 
 }  // namespace
 
-CacheWarmer::CacheWarmer(StoreEnvironment& environment, ChunkReader& reader, std::stop_token stop)
-    : environment_(environment), reader_(reader), stop_(std::move(stop)) {}
+CacheWarmer::CacheWarmer(StoreEnvironment& environment, ChunkReader& reader, std::stop_token stop, size_t threads)
+    : environment_(environment), reader_(reader), stop_(std::move(stop)), threads_(threads) {}
 
 Result<CacheWarmer::Report> CacheWarmer::run(std::vector<VersionPtr> files, const Progress& progress) {
   if (environment_.cache.stats().capacity_bytes == 0) {
@@ -35,9 +34,9 @@ void CacheWarmer::fetch_everything(const Progress& progress) {
   std::vector<Thread> threads;
   {
     const MutexLock lock(mutex_);
-    running_ = kThreads;
+    running_ = threads_;
   }
-  for (size_t i = 0; i < kThreads; ++i) {
+  for (size_t i = 0; i < threads_; ++i) {
     threads.emplace_back("prefetch", [this](const std::stop_token&) {
       while (const std::optional<Piece> piece = next_piece()) bring(*piece);
       const MutexLock lock(mutex_);

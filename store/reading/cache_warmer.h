@@ -40,7 +40,8 @@ class CacheWarmer {
     std::vector<Failure> failures;  // in order of the files
   };
 
-  CacheWarmer(StoreEnvironment& environment, ChunkReader& reader, std::stop_token stop);
+  // `threads`: chunks that are fetched at once.
+  CacheWarmer(StoreEnvironment& environment, ChunkReader& reader, std::stop_token stop, size_t threads = 8);
 
   // `progress` is called a few times a second while it works. Failures: invalid_argument (there is no cache),
   // cancelled.
@@ -67,6 +68,7 @@ class CacheWarmer {
   StoreEnvironment& environment_;
   ChunkReader& reader_;
   const std::stop_token stop_;
+  const size_t threads_;
   std::vector<VersionPtr> files_;  // fixed once run() has begun
   uint64_t total_bytes_ = 0;       // likewise
 

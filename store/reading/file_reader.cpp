@@ -41,8 +41,10 @@ Result<std::shared_ptr<FileReader>> FileReader::open(StoreEnvironment& environme
   ImagePtr image = environment.images.open(manifest->size_bytes(), {manifest, &manifest->chunks()});
   auto reader = std::shared_ptr<FileReader>(
       new FileReader(chunks, std::move(version), std::move(inline_bytes), std::move(manifest), std::move(image)));
-  reader->prefetcher_ = std::make_shared<Prefetcher>(
-      chunks, reader->manifest_, reader->image_, environment.format.chunk_size, environment.options.prefetch_chunks);
+  const auto* manifest_id = std::get_if<Digest>(&reader->version_->content);
+  reader->prefetcher_ =
+      std::make_shared<Prefetcher>(environment, chunks, reader->manifest_, reader->image_,
+                                   manifest_id != nullptr ? std::optional<Digest>(*manifest_id) : std::nullopt);
   return reader;
 }
 
@@ -67,6 +69,7 @@ Result<size_t> FileReader::read(uint64_t offset, MutableByteView out, const Requ
   if (context.cause == Cause::demand) prefetcher_->observe(offset, out.size());
   auto done = read_chunks(offset, out, context);
   if (!done) return fail(std::move(done).error());
+  if (context.cause == Cause::demand) prefetcher_->served(offset, out.size());
   return out.size();
 }
 
@@ -117,5 +120,7 @@ std::optional<uint64_t> FileReader::seek_hole(uint64_t offset) const {
 }
 
 void FileReader::set_page_sink(PageSink sink) { prefetcher_->set_sink(std::move(sink)); }
+
+void FileReader::set_half_read(std::function<void()> half_read) { prefetcher_->set_half_read(std::move(half_read)); }
 
 }  // namespace cairn

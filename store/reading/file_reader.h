@@ -1,6 +1,7 @@
 // One published version as bytes to read.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -48,6 +49,8 @@ class FileReader {
 
   // From now on streamed chunks go to `sink` too; nullptr ends it, after the call in progress.
   void set_page_sink(PageSink sink);
+  // `half_read` is called once, by a reader's thread, when half of the chunks were touched by readers.
+  void set_half_read(std::function<void()> half_read);
 
  private:
   FileReader(ChunkReader& chunks, VersionPtr version, SharedBuffer inline_bytes, ManifestPtr manifest, ImagePtr image);

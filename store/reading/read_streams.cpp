@@ -1,12 +1,15 @@
 #include "store/reading/read_streams.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cairn {
 
 namespace {
 
 constexpr size_t kMaxStreams = 64;
+// So many small ones in a row (MADV_RANDOM faults by single pages) are as much as a few large ones.
+constexpr uint64_t kRegionSteps = 32;
 
 }  // namespace
 
@@ -22,7 +25,10 @@ ReadStreams::Position ReadStreams::observe(uint64_t offset, uint64_t length) {
     stream.read_bytes += end - from;
     stream.front = end;
   }
-  return {stream.id, stream.front, ahead_of(stream), stream.asked_until};
+  const bool has_substance =
+      stream.steps >= kRegionSteps || (stream.steps >= 2 && stream.read_bytes >= chunk_size_ / 4);
+  const bool is_new_region = has_substance && stream.begin >= chunk_size_ && !std::exchange(stream.is_region, true);
+  return {stream.id, stream.front, ahead_of(stream), stream.asked_until, is_new_region};
 }
 
 void ReadStreams::asked(uint64_t stream, uint64_t until, bool pushed) {

@@ -21,6 +21,7 @@ class ReadStreams {
     uint64_t front = 0;        // the end of its furthest read
     uint64_t ahead_bytes = 0;  // 0: not recognised yet
     uint64_t asked_until = 0;  // `until` of the last asked()
+    bool is_region = false;    // with this read it has become a region: it began within the file, and has substance
   };
   Position observe(uint64_t offset, uint64_t length);
 
@@ -40,6 +41,7 @@ class ReadStreams {
     uint64_t pushed_until = 0;
     uint64_t steps = 0;  // reads that moved the front
     uint64_t last_use = 0;
+    bool is_region = false;
   };
 
   Stream* near(uint64_t offset, uint64_t length);

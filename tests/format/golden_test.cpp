@@ -6,6 +6,7 @@
 #include "store/codec/chunk_codec.h"
 #include "store/format/envelope.h"
 #include "store/format/keys.h"
+#include "store/format/load_profile.h"
 #include "store/format/manifest_codec.h"
 #include "store/format/record.h"
 #include "store/format/store_format.h"
@@ -64,8 +65,8 @@ TEST_F(Golden, store_format) {
 
 TEST_F(Golden, keys) {
   const std::string text = std::string(keys::kFormat) + "\n" + keys::chunk(sha256(as_bytes("hello"))) + "\n" +
-                           keys::manifest(sha256(as_bytes("hello"))) + "\n" + keys::record(kDirectory, 1) + "\n" +
-                           keys::record(kDirectory, 258) + "\n";
+                           keys::manifest(sha256(as_bytes("hello"))) + "\n" + keys::profile(sha256(as_bytes("hello"))) +
+                           "\n" + keys::record(kDirectory, 1) + "\n" + keys::record(kDirectory, 258) + "\n";
   EXPECT_EQ(text, example("keys"));
 }
 
@@ -104,6 +105,16 @@ TEST_F(Golden, manifest) {
   ASSERT_TRUE(read) << read.error().to_string();
   EXPECT_EQ(read->chunks(), sample_manifest().chunks());
   EXPECT_EQ(read->size_bytes(), 200'005U);
+}
+
+TEST_F(Golden, load_profile) {
+  const LoadOrder order{4, 5, 6, 0, 1, 9};
+  const auto encoded = encode_load_profile(order);
+  ASSERT_TRUE(encoded);
+  expect_written("load profile", encoded->view());
+  const auto read = decode_load_profile(as_bytes(example("load profile")), 10);
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(*read, order);
 }
 
 Record sample_record(RecordNumber number) {

@@ -8,6 +8,7 @@
 #include "store/format/envelope.h"
 #include "store/format/format.pb.h"
 #include "store/format/keys.h"
+#include "store/format/load_profile.h"
 #include "store/format/manifest_codec.h"
 #include "store/format/record.h"
 #include "store/format/store_format.h"
@@ -104,6 +105,29 @@ std::vector<std::string> manifest_seeds() {
   const Manifest list(400'000, {chunk(0, kChunkSize), chunk(kChunkSize, 5), chunk(300'000, kChunkSize)});
   return {write_manifest(list, kChunkSize).SerializeAsString(),
           write_manifest(Manifest(1ULL << 40, {}), kChunkSize).SerializeAsString()};
+}
+
+// The first two bytes say how many chunks the version has.
+void load_profile(ByteView bytes) {
+  if (bytes.size() < 2) return;
+  const size_t chunks = load_le<uint16_t>(bytes.data());
+  (void)decode_load_profile(bytes.subspan(2), chunks);
+  const auto order = decode_load_profile(sealed(kProfileMagic, bytes.subspan(2)).view(), chunks);
+  if (!order) return;
+  check(order->size() <= chunks, "no chunk comes twice");
+  check(decode_load_profile(encode_load_profile(*order)->view(), chunks).value() == *order,
+        "an order survives being written again");
+}
+
+std::vector<std::string> load_profile_seeds() {
+  std::byte chunks[2];
+  store_le(uint16_t{300}, chunks);
+  std::vector<std::string> seeds;
+  for (const LoadOrder& order : {LoadOrder{}, LoadOrder{4, 5, 6, 0, 1, 299}}) {
+    const Buffer object = *encode_load_profile(order);
+    seeds.push_back(std::string(as_text(chunks)) + text_of(*unwrap_envelope(kProfileMagic, object.view())));
+  }
+  return seeds;
 }
 
 // The first two bytes say which size the manifest would expect.
@@ -235,6 +259,7 @@ constexpr Target kTargets[] = {
     {"envelope", envelope, envelope_seeds},
     {"record", record, record_seeds},
     {"manifest", manifest, manifest_seeds},
+    {"load_profile", load_profile, load_profile_seeds},
     {"chunk", chunk, chunk_seeds},
     {"byte_planes", byte_planes, byte_planes_seeds},
     {"store_format", store_format, store_format_seeds},

@@ -85,8 +85,8 @@ TEST(PagePusherTest, a_full_queue_drops_and_never_blocks) {
   const SharedBuffer chunk = pages(3);
   pusher.push(7, 0, chunk->view(), chunk);
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(1));  // in progress: no longer in the queue
-  pusher.push(7, 3 * kPage, chunk->view(), chunk);
-  pusher.push(7, 6 * kPage, chunk->view(), chunk);
+  EXPECT_TRUE(pusher.push(7, 3 * kPage, chunk->view(), chunk));
+  EXPECT_FALSE(pusher.push(7, 6 * kPage, chunk->view(), chunk));
   EXPECT_EQ(pusher.dropped_bytes(), 3 * kPage);
   kernel.gate.open();
   ASSERT_TRUE(kernel.gate.wait_for_arrivals(2));

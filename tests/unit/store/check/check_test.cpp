@@ -63,6 +63,7 @@ TEST_F(CheckTest, a_report_says_what_it_has_not_looked_at) {
   EXPECT_TRUE(says(check(), "bytes of 3 chunks"));
   EXPECT_FALSE(says(check(true), "bytes of"));
   EXPECT_FALSE(says(check(true), "below directories"));
+  EXPECT_TRUE(says(check(true), "load profiles"));
   put_chunk(noise(100, 9), 0);
   EXPECT_TRUE(says(check(true), "bytes of 1 chunk of no version"));
   flip_last_byte(keys::record(kNested, 1));

@@ -101,13 +101,33 @@ TEST_F(ResidentChunksTest, prefetch_gets_no_room_from_its_like_nor_from_a_fair_s
 
 TEST_F(ResidentChunksTest, a_chunk_that_somebody_holds_goes_after_those_that_nobody_does) {
   keep(1);
-  const SharedBuffer held = kept_.find(id_of(1));
+  SharedBuffer held = kept_.find(id_of(1));
   keep(2);
   kept_.make_room(100, dropped_);
-  EXPECT_TRUE(has(1));
+  EXPECT_TRUE(dropped_.size() == 1 && has(1));
   EXPECT_FALSE(has(2));
   kept_.make_room(100, dropped_);
+  EXPECT_EQ(dropped_.size(), 2U);
+}
+
+TEST_F(ResidentChunksTest, a_dropped_chunk_is_found_for_as_long_as_somebody_holds_it) {
+  keep(1);
+  SharedBuffer held = kept_.find(id_of(1));
+  kept_.make_room(100, dropped_);
+  dropped_.clear();
+  EXPECT_EQ(kept_.use(id_of(1), 10), held);
+  held = nullptr;
   EXPECT_FALSE(has(1));
+}
+
+TEST_F(ResidentChunksTest, a_finished_chunk_goes_before_those_that_are_read) {
+  for (const int number : {1, 2}) keep(number);
+  keep(3, true);
+  kept_.finish(id_of(3));
+  EXPECT_EQ(kept_.unread_bytes(), 0U);
+  keep(4);
+  EXPECT_FALSE(has(3));
+  EXPECT_TRUE(has(1) && has(2));
 }
 
 TEST_F(ResidentChunksTest, dropping_all_leaves_nothing_and_frees_nothing_under_the_owners_lock) {

@@ -42,6 +42,7 @@ class PrefetcherTest : public testing::Test {
       const std::lock_guard lock(mutex_);
       EXPECT_EQ(std::memcmp(bytes.data(), content_.data() + offset, bytes.size()), 0);
       pushed_[offset] = bytes.size();
+      return true;
     });
   }
 
@@ -131,7 +132,10 @@ TEST_F(PrefetcherTest, pushing_stops_when_the_reader_does_and_goes_on_with_its_n
 
 TEST_F(PrefetcherTest, a_chunk_counts_as_unread_until_the_sink_lets_go_of_it) {
   std::vector<SharedBuffer> queue;
-  file_->set_page_sink([&](uint64_t, ByteView, const SharedBuffer& chunk) { queue.push_back(chunk); });
+  file_->set_page_sink([&](uint64_t, ByteView, const SharedBuffer& chunk) {
+    queue.push_back(chunk);
+    return true;
+  });
   const uint64_t half = host_.memory().limit_bytes() / 2;
   host_.environment().options.prefetch_chunks = 1000;
   read_sequentially(0, kChunks * kChunk);
