@@ -244,8 +244,8 @@ std::optional<size_t> Prefetcher::next_of_whole() {
 void Prefetcher::arrived_of_whole(size_t index, const Result<SharedBuffer>& outcome) {
   const ChunkRef& chunk = manifest_->chunks()[index];
   const bool found_no_room = !outcome && outcome.error().code() == Errc::no_space;
-  // One page is left, so that its reader's fault tells of him, where that is cheap to serve.
-  if (outcome) hand_over(index, chunk.offset + (chunks_.is_cached(chunk) ? kPage : 0), *outcome);
+  // One page is left, so that its reader's fault tells of him.
+  if (outcome) hand_over(index, chunk.offset + kPage, *outcome);
   if (!outcome && !found_no_room) log::debug("prefetch: {}", outcome.error().to_string());
   {
     const MutexLock lock(mutex_);
@@ -254,11 +254,14 @@ void Prefetcher::arrived_of_whole(size_t index, const Result<SharedBuffer>& outc
   if (!found_no_room) stream_whole();
 }
 
-// What the kernel has got, or the cache, need not wait for its reader.
+// What the cache has need not wait for its reader: the pages at its ends are cheap to serve. A push may wait for a page
+// whose reader waits for memory, so what is on its way into the kernel never takes all of that.
 void Prefetcher::hand_over(size_t index, uint64_t begin, const SharedBuffer& buffer) {
   const ChunkRef& chunk = manifest_->chunks()[index];
-  const bool is_pushed = push(chunk, begin, buffer);
-  if (is_pushed || chunks_.is_cached(chunk)) chunks_.finish(chunk);
+  const MemoryBudget& memory = environment_.memory;
+  const bool has_room = !memory.contended() && memory.used_bytes() <= memory.limit_bytes() / 8 * 5;
+  const bool is_pushed = has_room && push(chunk, begin, buffer);
+  if (chunks_.is_cached(chunk)) chunks_.finish(chunk);
   const MutexLock lock(mutex_);
   if (is_pushed) pushed_chunks_.push_back(buffer);
 }
