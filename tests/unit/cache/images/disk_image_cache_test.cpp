@@ -316,7 +316,7 @@ TEST_F(DiskImageCacheTest, AStagingFileBecomesTheImageWithoutACopy) {
   ASSERT_TRUE(staged);
   const std::string stale(content.size_bytes + 5000, 'x');  // also where the content has a hole, and past its end
   ASSERT_EQ(::pwrite((*staged)->fd(), stale.data(), stale.size(), 0), static_cast<ssize_t>(stale.size()));
-  for (const size_t i : {0, 2}) {
+  for (const size_t i : {size_t{0}, size_t{2}}) {
     ASSERT_EQ(::pwrite((*staged)->fd(), content.plain(i)->data(), kChunk, static_cast<off_t>(content.chunk(i).offset)),
               kChunk);
   }

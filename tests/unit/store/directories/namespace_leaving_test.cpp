@@ -168,7 +168,7 @@ TEST_F(NamespaceLeavingTest, a_forged_notice_holds_nobody_up_for_long) {
 // What was met long ago is no reason to be rude to another attempt.
 TEST_F(NamespaceLeavingTest, each_attempt_has_its_time) {
   Mount b(store.objects(), "host-b");
-  for (const uint64_t attempt : {1, 2, 3}) {
+  for (const uint64_t attempt : {uint64_t{1}, uint64_t{2}, uint64_t{3}}) {
     EXPECT_OK(from->commit(announce("d", moved->id(), attempt, to->id()), test_context()));
     EXPECT_FAILS(b.tree.confirm_link(b.fresh(from->id()), "d", moved->id(), 1000, test_context()), Errc::conflict);
     b.host.wired.clock().advance(std::chrono::seconds(10));
