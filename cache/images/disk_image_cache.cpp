@@ -1,14 +1,13 @@
 #include "cache/images/disk_image_cache.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -20,6 +19,8 @@ namespace {
 
 constexpr size_t kWriters = 2;  // a disk takes little more from four
 constexpr auto kPause = std::chrono::seconds(10);
+constexpr size_t kMostOpen = 64;
+constexpr size_t kMostPlaces = 16;           // of one chunk that are remembered: a file may have a million equal ones
 constexpr uint64_t kSaveEvery = 1ULL << 30;  // of new bytes: what a kill makes the next process fetch again
 
 // "17.map" -> 17.
@@ -32,16 +33,6 @@ std::optional<uint64_t> number_of_map(const std::string& file_name) {
 
 bool is_numbered(const std::string& file_name) {
   return !file_name.empty() && file_name[0] >= '0' && file_name[0] <= '9';
-}
-
-// What the disk has left but for a twentieth of it, or a GiB: full disks are slow, and others need them. A disk that
-// cannot be asked is no reason to refuse.
-uint64_t spare_bytes(const std::string& directory) {
-  struct statvfs disk {};
-  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
-  const uint64_t reserve = std::min<uint64_t>(disk.f_blocks * disk.f_frsize / 20, 1 << 30);
-  const uint64_t free = disk.f_bavail * disk.f_frsize;
-  return free - std::min(free, reserve);
 }
 
 size_t index_of(const ImageRecord& image, const ChunkRef& chunk) {
@@ -64,7 +55,7 @@ class DiskImageCache::Held final : public Image {
     return cache_.adopt(image_, file, has);
   }
   [[nodiscard]] bool contains(const ChunkRef& chunk) const override { return cache_.contains(*image_, chunk); }
-  [[nodiscard]] std::shared_ptr<const UniqueFd> whole() const override { return cache_.whole(*image_); }
+  [[nodiscard]] std::shared_ptr<const UniqueFd> whole() const override { return cache_.whole(image_); }
 
  private:
   DiskImageCache& cache_;
@@ -80,6 +71,8 @@ Result<std::unique_ptr<DiskImageCache>> DiskImageCache::open(Options options) {
   if (!lock) return fail(std::move(lock).error());
   std::unique_ptr<DiskImageCache> cache(new DiskImageCache(std::move(options), std::move(directory), std::move(*lock)));
   cache->load();
+  cache->watch_ =
+      Thread("image watch", [watched = cache.get()](const std::stop_token& stop) { watched->keep_watch(stop); });
   return cache;
 }
 
@@ -93,6 +86,7 @@ DiskImageCache::DiskImageCache(Options options, std::string directory, Directory
 // What is on its way is written; a map then says what is there.
 DiskImageCache::~DiskImageCache() {
   stopping_ = true;
+  watch_ = Thread();
   flush();
   std::vector<ImageRecordPtr> unsaved;
   {
@@ -101,10 +95,15 @@ DiskImageCache::~DiskImageCache() {
       if (image->unsaved_bytes > 0) unsaved.push_back(image);
     }
   }
-  for (const ImageRecordPtr& image : unsaved) save(*image);
+  for (const ImageRecordPtr& image : unsaved) save(image);
 }
 
+// Numbers of this process are like nobody else's, should two of them ever come to share the directory.
 void DiskImageCache::load() {
+  {
+    const MutexLock lock(mutex_);
+    next_number_ = static_cast<uint64_t>(options_.clock->wall_now());
+  }
   std::error_code error;
   std::vector<std::pair<std::filesystem::file_time_type, uint64_t>> maps;  // by last use
   for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
@@ -151,7 +150,7 @@ void DiskImageCache::load_image(const std::string& stem) {
   auto image =
       std::make_shared<ImageRecord>(stem, image_id(map->size_bytes, *map->chunks), map->size_bytes, map->chunks);
   image->has_file();
-  image->is_noted_whole = map->is_whole;
+  image->is_noted_whole = map->is_whole && map->inode == status.st_ino;
   const MutexLock lock(mutex_);
   if (!images_.emplace(image->id, image).second) return image->remove_files();
   touch_locked(*image);
@@ -184,6 +183,8 @@ ImagePtr DiskImageCache::open(uint64_t size_bytes, const ChunkList& chunks) {
 
 // An image that never got a byte leaves nothing behind.
 void DiskImageCache::release(const ImageRecordPtr& image) {
+  ::utimensat(AT_FDCWD, image->map_path().c_str(), nullptr,
+              0);  // its last use, for the next process; there may be none
   Evicted evicted;
   const MutexLock lock(mutex_);
   if (--image->holders > 0 || image->is_gone) return;
@@ -193,7 +194,7 @@ void DiskImageCache::release(const ImageRecordPtr& image) {
 }
 
 bool DiskImageCache::is_idle(const ImageRecord& image) {
-  return image.holders == 0 && image.on_the_way.empty() && !image.is_settling;
+  return image.holders == 0 && image.on_the_way.empty() && !image.is_settling && !image.is_adopting;
 }
 
 void DiskImageCache::close_if_idle_locked(ImageRecord& image) {
@@ -206,13 +207,31 @@ bool DiskImageCache::contains(const ImageRecord& image, const ChunkRef& chunk) c
   return index < image.states.size() && image.states[index] != ChunkState::absent;
 }
 
-std::shared_ptr<const UniqueFd> DiskImageCache::whole(ImageRecord& image) {
+std::shared_ptr<const UniqueFd> DiskImageCache::whole(const ImageRecordPtr& image) {
   {
     const MutexLock lock(mutex_);
-    if (!image.is_whole()) return nullptr;
+    if (!image->is_whole() || image->is_gone) return nullptr;
   }
-  const auto file = image.file();
+  const auto file = file_of(image);
   return file ? (*file)->reader() : nullptr;
+}
+
+// The image's file, open. Those that were used longest ago are closed again, by the last one who still works with them.
+Result<std::shared_ptr<ImageFile>> DiskImageCache::file_of(const ImageRecordPtr& image) {
+  auto file = image->file();
+  if (!file) return file;
+  ImageRecordPtr oldest;
+  {
+    const MutexLock lock(open_mutex_);
+    std::erase(open_, image);
+    open_.push_back(image);
+    if (open_.size() > kMostOpen) {
+      oldest = open_.front();
+      open_.erase(open_.begin());
+    }
+  }
+  if (oldest) oldest->close_file();
+  return file;
 }
 
 void DiskImageCache::put(const ImageRecordPtr& image, const ChunkRef& chunk, SharedBuffer plain) {
@@ -237,7 +256,8 @@ void DiskImageCache::put(const ImageRecordPtr& image, const ChunkRef& chunk, Sha
 
 // Room is taken, and readers find the bytes in memory until write() has ended.
 bool DiskImageCache::begin_locked(ImageRecord& image, size_t chunk, const SharedBuffer& plain, Evicted& evicted) {
-  if (image.is_gone || image.states[chunk] != ChunkState::absent) return false;
+  if (image.is_gone || image.is_adopting || image.takes_nothing || !is_ours_) return false;
+  if (image.states[chunk] != ChunkState::absent) return false;
   const uint64_t size = (*image.chunks)[chunk].size;
   if (options_.clock->steady_now() < paused_until_ || !make_room_locked(size, evicted)) {
     ++stats_.dropped_chunks;
@@ -253,13 +273,16 @@ bool DiskImageCache::begin_locked(ImageRecord& image, size_t chunk, const Shared
 }
 
 bool DiskImageCache::write(const ImageRecordPtr& image, size_t chunk, ByteView plain) {
-  const auto written = write_to_disk(*image, (*image->chunks)[chunk].offset, plain);
+  const auto written = write_to_disk(image, (*image->chunks)[chunk].offset, plain);
   const MutexLock lock(mutex_);
   image->on_the_way.erase(chunk);
   stats_.queued_bytes -= plain.size();
+  if (image->is_gone) return false;
   if (!written) {
-    log::warning("cache: {}; it takes no images for {} s", written.error().message(), kPause.count());
-    paused_until_ = options_.clock->steady_now() + kPause;
+    if (!image->takes_nothing) {
+      log::warning("cache: {}; it takes no images for {} s", written.error().message(), kPause.count());
+      paused_until_ = options_.clock->steady_now() + kPause;
+    }
     ++stats_.dropped_chunks;
     image->states[chunk] = ChunkState::absent;
     image->used_bytes -= plain.size();
@@ -274,9 +297,15 @@ bool DiskImageCache::write(const ImageRecordPtr& image, size_t chunk, ByteView p
 }
 
 // A full disk is answered by giving back what was used longest ago.
-Result<void> DiskImageCache::write_to_disk(ImageRecord& image, uint64_t offset, ByteView plain) {
-  auto file = image.file();
-  if (!file) return fail(std::move(file).error());
+Result<void> DiskImageCache::write_to_disk(const ImageRecordPtr& image, uint64_t offset, ByteView plain) {
+  auto file = file_of(image);
+  if (!file) {
+    // It may be larger than any file here can be; that says nothing of others.
+    log::info("cache: no image: {}", file.error().message());
+    const MutexLock lock(mutex_);
+    image->takes_nothing = file.error().code() != Errc::no_space;
+    return fail(std::move(file).error());
+  }
   while (true) {
     auto written = (*file)->write(offset, plain);
     if (written || written.error().code() != Errc::no_space) return written;
@@ -304,15 +333,14 @@ bool DiskImageCache::read(const ChunkRef& chunk, uint64_t offset, MutableByteVie
     Buffer all;
     const bool in_place = out.size() == chunk.size;
     if (!in_place) all = Buffer::placed(chunk.size, place % Buffer::kPageBytes);
-    if (!load_checked(image, spot->chunk, in_place ? out : all.mutable_view())) {
-      drop(spot->image, spot->chunk, "does not match its checksum");
-      return false;
-    }
+    const Loaded loaded = load_checked(spot->image, spot->chunk, in_place ? out : all.mutable_view());
+    if (loaded == Loaded::damaged) drop(spot->image, spot->chunk, "does not match its checksum");
+    if (loaded != Loaded::sound) return false;
     prove(image, spot->chunk);
     if (!in_place) std::ranges::copy(all.view().subspan(offset, out.size()), out.begin());
     return true;
   }
-  const auto file = image.file();
+  const auto file = file_of(spot->image);
   const auto got = file ? (*file)->read(place + offset, out) : Result<void>(fail(file.error()));
   if (!got) drop(spot->image, spot->chunk, got.error().message());
   return got.has_value();
@@ -323,10 +351,13 @@ bool DiskImageCache::contains(const ChunkId& id) const {
   return index_.contains(id);
 }
 
-bool DiskImageCache::load_checked(ImageRecord& image, size_t chunk, MutableByteView out) {
-  const ChunkRef& ref = (*image.chunks)[chunk];
-  const auto file = image.file();
-  return file && (*file)->read(ref.offset, out) && xxh3_128(out) == ref.checksum;
+// A process without descriptors says nothing of the disk.
+DiskImageCache::Loaded DiskImageCache::load_checked(const ImageRecordPtr& image, size_t chunk, MutableByteView out) {
+  const ChunkRef& ref = (*image->chunks)[chunk];
+  const auto file = file_of(image);
+  if (!file && file.error().code() != Errc::not_found && file.error().code() != Errc::corrupt) return Loaded::not_now;
+  const bool is_sound = file && (*file)->read(ref.offset, out) && xxh3_128(out) == ref.checksum;
+  return is_sound ? Loaded::sound : Loaded::damaged;
 }
 
 void DiskImageCache::prove(ImageRecord& image, size_t chunk) {
@@ -373,7 +404,8 @@ std::optional<DiskImageCache::Spot> DiskImageCache::find_locked(const ChunkRef& 
 }
 
 void DiskImageCache::index_locked(ImageRecord& image, size_t chunk) {
-  index_.emplace((*image.chunks)[chunk].id, Location{&image, chunk});
+  const ChunkId& id = (*image.chunks)[chunk].id;
+  if (index_.count(id) < kMostPlaces) index_.emplace(id, Location{&image, chunk});
 }
 
 void DiskImageCache::unindex_locked(const ImageRecord& image, size_t chunk) {
@@ -391,15 +423,14 @@ void DiskImageCache::touch_locked(ImageRecord& image) {
   by_use_.emplace(image.last_use, &image);
 }
 
-// What the blocks do not use.
-uint64_t DiskImageCache::limit_bytes() const {
+// What the blocks do not use, and the disk has.
+uint64_t DiskImageCache::limit_locked() const {
   const uint64_t blocks = options_.blocks != nullptr ? options_.blocks->stats().used_bytes : 0;
-  return options_.capacity_bytes - std::min(options_.capacity_bytes, blocks);
+  return std::min(options_.capacity_bytes - std::min(options_.capacity_bytes, blocks), disk_bytes_);
 }
 
-// What is staged and written elsewhere on this disk comes first.
 bool DiskImageCache::make_room_locked(uint64_t bytes, Evicted& evicted) {
-  const uint64_t limit = std::min(limit_bytes(), stats_.used_bytes + spare_bytes(directory_));
+  const uint64_t limit = limit_locked();
   while (stats_.used_bytes + bytes > limit) {
     if (!evict_oldest_locked(evicted)) return false;
   }

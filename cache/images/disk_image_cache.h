@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "base/wait.h"
 #include "cache/block_cache.h"
 #include "cache/directory_lock.h"
@@ -38,7 +39,8 @@ namespace cairn {
 // Ownership: open it after fork(); one process at a time (flock). Borrows the blocks, which must outlive it. Every
 // Image
 //   must be let go before it ends.
-// Memory: about 150 bytes for each chunk that is here, and one chunk for each of three threads.
+// Memory: about 150 bytes for each chunk that is here, and one chunk for each of three threads. Descriptors: kMostOpen
+//   images have three each; whoever reads by himself has his own.
 class DiskImageCache final : public ImageCache {
  public:
   struct Options {
@@ -73,6 +75,7 @@ class DiskImageCache final : public ImageCache {
  private:
   class Held;
   using Evicted = EvictedImages;
+  enum class Loaded { sound, damaged, not_now };
   struct Spot {
     ImageRecordPtr image;
     size_t chunk = 0;
@@ -88,13 +91,14 @@ class DiskImageCache final : public ImageCache {
   void put(const ImageRecordPtr& image, const ChunkRef& chunk, SharedBuffer plain);
   bool adopt(const ImageRecordPtr& image, StagingFile& file, const std::function<bool(const ChunkRef&)>& has);
   [[nodiscard]] bool contains(const ImageRecord& image, const ChunkRef& chunk) const;
-  std::shared_ptr<const UniqueFd> whole(ImageRecord& image);
+  std::shared_ptr<const UniqueFd> whole(const ImageRecordPtr& image);
+  Result<std::shared_ptr<ImageFile>> file_of(const ImageRecordPtr& image);
 
   bool begin_locked(ImageRecord& image, size_t chunk, const SharedBuffer& plain, Evicted& evicted)
       CAIRN_REQUIRES(mutex_);
   bool write(const ImageRecordPtr& image, size_t chunk, ByteView plain);
-  Result<void> write_to_disk(ImageRecord& image, uint64_t offset, ByteView plain);
-  bool load_checked(ImageRecord& image, size_t chunk, MutableByteView out);
+  Result<void> write_to_disk(const ImageRecordPtr& image, uint64_t offset, ByteView plain);
+  Loaded load_checked(const ImageRecordPtr& image, size_t chunk, MutableByteView out);
   void prove(ImageRecord& image, size_t chunk);
   void drop(const ImageRecordPtr& image, size_t chunk, const std::string& why);
 
@@ -103,10 +107,13 @@ class DiskImageCache final : public ImageCache {
   void fill(const ImageRecordPtr& image);
   bool fill_chunk(const ImageRecordPtr& image, size_t chunk);
   [[nodiscard]] bool is_fillable(const ImageRecord& image) const;
-  void save(ImageRecord& image);
+  void save(const ImageRecordPtr& image);
+
+  void keep_watch(const std::stop_token& stop);
+  void start_over();
 
   [[nodiscard]] std::optional<Spot> find_locked(const ChunkRef& chunk) const CAIRN_REQUIRES(mutex_);
-  [[nodiscard]] uint64_t limit_bytes() const;
+  [[nodiscard]] uint64_t limit_locked() const CAIRN_REQUIRES(mutex_);
   bool make_room_locked(uint64_t bytes, Evicted& evicted) CAIRN_REQUIRES(mutex_);
   bool evict_oldest_locked(Evicted& evicted) CAIRN_REQUIRES(mutex_);
   static bool is_idle(const ImageRecord& image);
@@ -118,7 +125,7 @@ class DiskImageCache final : public ImageCache {
 
   const Options options_;
   const std::string directory_;
-  const DirectoryLock lock_;
+  DirectoryLock lock_;  // of open(), then of the thread that watches
 
   mutable Mutex mutex_;
   Condition progress_;
@@ -135,11 +142,18 @@ class DiskImageCache final : public ImageCache {
   uint64_t tasks_ended_ CAIRN_GUARDED_BY(mutex_) = 0;
   SteadyTime paused_until_ CAIRN_GUARDED_BY(mutex_){};  // the disk is full or faulty: takes no chunks before
   ImageCacheStats stats_ CAIRN_GUARDED_BY(mutex_);
+  // What the disk has left for images, by the last look; more is not taken.
+  uint64_t disk_bytes_ CAIRN_GUARDED_BY(mutex_) = ~uint64_t{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> is_ours_{true};  // the directory: this process has its lock
+
+  Mutex open_mutex_;
+  std::vector<ImageRecordPtr> open_ CAIRN_GUARDED_BY(open_mutex_);  // whose files are open, the last used at the end
 
   // Last, and in this order: their tasks use everything above, and settling makes no writes for the others.
   Executor settler_;
   Executor writers_;
+  Thread watch_;
 };
 
 }  // namespace cairn

@@ -1,5 +1,9 @@
 // What is done for images in the background: what they lack is taken from elsewhere on this disk, what nobody vouches
 // for is checked, and what is known of them is written down.
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -7,6 +11,22 @@
 #include "cache/local_files.h"
 
 namespace cairn {
+
+namespace {
+
+constexpr auto kLookEvery = std::chrono::seconds(1);  // at the disk, and whether somebody has removed the files
+
+// What the disk has left but for a twentieth of it, or a GiB: full disks are slow, and others need them. A disk that
+// cannot be asked is no reason to refuse.
+uint64_t spare_bytes(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
+  const uint64_t reserve = std::min<uint64_t>(disk.f_blocks * disk.f_frsize / 20, 1 << 30);
+  const uint64_t free = disk.f_bavail * disk.f_frsize;
+  return free - std::min(free, reserve);
+}
+
+}  // namespace
 
 void DiskImageCache::settle_soon_locked(const ImageRecordPtr& image) {
   if (stopping_) return;
@@ -34,7 +54,7 @@ void DiskImageCache::settle(const ImageRecordPtr& image) {
     const MutexLock lock(mutex_);
     is_to_save = image->unsaved_bytes > 0 || (image->is_whole() && !image->is_noted_whole);
   }
-  if (is_to_save) save(*image);
+  if (is_to_save) save(image);
 }
 
 // All that is missing is on this disk.
@@ -69,9 +89,10 @@ bool DiskImageCache::fill_chunk(const ImageRecordPtr& image, size_t chunk) {
   if (state == ChunkState::proven || state == ChunkState::writing) return true;
   Buffer plain = Buffer::placed(ref.size, ref.offset % Buffer::kPageBytes);
   if (state == ChunkState::unproven) {
-    const bool is_sound = load_checked(*image, chunk, plain.mutable_view());
-    is_sound ? prove(*image, chunk) : drop(image, chunk, "does not match its checksum");
-    return is_sound;
+    const Loaded loaded = load_checked(image, chunk, plain.mutable_view());
+    if (loaded == Loaded::sound) prove(*image, chunk);
+    if (loaded == Loaded::damaged) drop(image, chunk, "does not match its checksum");
+    return loaded == Loaded::sound;
   }
   const bool found = read(ref, 0, plain.mutable_view()) ||
                      (options_.blocks != nullptr && options_.blocks->read(ref.id, 0, plain.mutable_view()));
@@ -99,22 +120,29 @@ bool DiskImageCache::adopt(const ImageRecordPtr& image, StagingFile& file,
   {
     Evicted evicted;
     const MutexLock lock(mutex_);
-    if (there.empty() || image->used_bytes > 0 || image->is_gone || !make_room_locked(bytes, evicted)) return false;
+    if (there.empty() || image->used_bytes > 0 || image->is_gone || image->is_adopting || !is_ours_) return false;
+    if (!make_room_locked(bytes, evicted)) return false;
+    image->is_adopting = true;
+    image->used_bytes = bytes;
+    stats_.used_bytes += bytes;
   }
   const auto taken = image->file_from(file);
-  if (!taken) return false;
+  bool is_sound = taken.has_value();
   uint64_t end = 0;
-  for (size_t i = 0; i <= there.size(); ++i) {
+  for (size_t i = 0; i <= there.size() && is_sound; ++i) {
     const uint64_t next = i < there.size() ? chunks[there[i]].offset : image->size_bytes;
-    if (next > end && !(*taken)->punch(end, next - end)) return true;  // of no use; it goes with the image
+    if (next > end) is_sound = (*taken)->punch(end, next - end).has_value();
     if (i < there.size()) end = chunks[there[i]].end();
   }
   const MutexLock lock(mutex_);
+  image->is_adopting = false;
+  if (!is_sound || image->is_gone) {
+    if (!image->is_gone) stats_.used_bytes -= bytes;
+    image->used_bytes = 0;
+    return taken.has_value();  // then the file is of no use, and goes with the image
+  }
   for (const size_t i : there) {
-    if (image->states[i] != ChunkState::absent) continue;
     image->states[i] = ChunkState::proven;
-    image->used_bytes += chunks[i].size;
-    stats_.used_bytes += chunks[i].size;
     image->unsaved_bytes += chunks[i].size;
     index_locked(*image, i);
     --image->not_proven;
@@ -124,11 +152,12 @@ bool DiskImageCache::adopt(const ImageRecordPtr& image, StagingFile& file,
 }
 
 // The bytes first: a map that says "whole" is believed.
-void DiskImageCache::save(ImageRecord& image) {
+void DiskImageCache::save(const ImageRecordPtr& saved_image) {
+  ImageRecord& image = *saved_image;
   ImageMap map{.care = options_.care, .size_bytes = image.size_bytes, .chunks = image.chunks, .present = {}};
   {
     const MutexLock lock(mutex_);
-    if (image.is_gone) return;
+    if (image.is_gone || image.is_adopting) return;
     map.is_whole = image.is_whole();
     for (const ChunkState state : image.states) {
       map.present.push_back(state == ChunkState::proven || state == ChunkState::unproven);
@@ -137,8 +166,10 @@ void DiskImageCache::save(ImageRecord& image) {
     image.is_noted_whole = map.is_whole;
     image.scrubbed = options_.clock->steady_now();
   }
-  const auto file = image.file();
-  auto saved = file && map.is_whole ? (*file)->sync() : Result<void>();
+  const auto file = file_of(saved_image);
+  auto saved = file ? Result<void>() : Result<void>(fail(file.error()));
+  if (saved && map.is_whole) saved = (*file)->sync();
+  if (saved) map.inode = (*file)->inode();
   if (saved) saved = replace_file(image.map_path(), encode_image_map(map));
   const MutexLock lock(mutex_);
   if (image.is_gone) image.remove_files();
@@ -147,12 +178,46 @@ void DiskImageCache::save(ImageRecord& image) {
   log::warning("cache: what is known of '{}' is not written down: {}", image.path, saved.error().message());
 }
 
+// Images give way to whatever else needs the disk, before it is full.
+void DiskImageCache::keep_watch(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    if (lock_.is_removed()) start_over();
+    {
+      Evicted evicted;
+      const MutexLock lock(mutex_);
+      disk_bytes_ = stats_.used_bytes + spare_bytes(directory_);
+      make_room_locked(0, evicted);
+    }
+    (void)pause(kLookEvery, RequestContext::within(2 * kLookEvery, Cause::maintenance, stop));
+  }
+}
+
+// Somebody has removed the files: what was open goes on, and nothing of before is believed. What is there now under the
+// old names may be another process's, who has found the directory free.
+void DiskImageCache::start_over() {
+  if (is_ours_.exchange(false)) log::warning("cache '{}': somebody has removed its images", directory_);
+  {
+    Evicted left;
+    const MutexLock lock(mutex_);
+    std::vector<ImageRecordPtr> all;
+    for (const auto& [id, image] : images_) all.push_back(image);
+    for (const ImageRecordPtr& image : all) evict_locked(image, left);
+    left.images.clear();
+  }
+  if (!make_directories(directory_)) return;
+  auto lock = DirectoryLock::take(directory_, options_.path);
+  if (!lock) return;
+  lock_ = std::move(*lock);
+  is_ours_ = true;
+}
+
 bool DiskImageCache::scrub_one(SteadyTime before, const std::function<bool(uint64_t)>& may_read) {
   ImageRecordPtr image;
   {
     const MutexLock lock(mutex_);
     for (const auto& [id, candidate] : images_) {
-      if (candidate->is_whole() && candidate->scrubbed < before) image = candidate;
+      const bool is_due = candidate->scrubbed == SteadyTime{} || candidate->scrubbed < before;
+      if (candidate->is_whole() && is_due) image = candidate;
     }
     if (!image) return false;
     image->scrubbed = options_.clock->steady_now();
@@ -167,8 +232,9 @@ bool DiskImageCache::scrub_one(SteadyTime before, const std::function<bool(uint6
       stats_.scrubbed_bytes += chunk.size;
     }
     Buffer plain = Buffer::placed(chunk.size, chunk.offset % Buffer::kPageBytes);
-    const bool is_sound = load_checked(*image, i, plain.mutable_view());
-    is_sound ? prove(*image, i) : drop(image, i, "does not match its checksum");
+    const Loaded loaded = load_checked(image, i, plain.mutable_view());
+    if (loaded == Loaded::sound) prove(*image, i);
+    if (loaded == Loaded::damaged) drop(image, i, "does not match its checksum");
   }
   return true;
 }

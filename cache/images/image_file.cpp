@@ -117,6 +117,11 @@ Result<void> ImageFile::punch(uint64_t offset, uint64_t length) {
   return fail(error_from_errno(errno, "punch a hole into an image"));
 }
 
+uint64_t ImageFile::inode() const {
+  struct stat status {};
+  return ::fstat(cached_.get(), &status) == 0 ? status.st_ino : 0;
+}
+
 Result<void> ImageFile::sync() {
   if (::fdatasync(cached_.get()) != 0) return fail(error_from_errno(errno, "sync an image"));
   return {};

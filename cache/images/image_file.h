@@ -28,6 +28,7 @@ class ImageFile {
   Result<void> read(uint64_t offset, MutableByteView out) const;
   // Zeros, without room on the disk. Failures: io.
   Result<void> punch(uint64_t offset, uint64_t length);
+  [[nodiscard]] uint64_t inode() const;
   // What was written is on the disk.
   Result<void> sync();
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kMagic = "cairnimg";
 constexpr uint32_t kVersion = 1;
-constexpr size_t kHeadBytes = 8 + 4 + 4 + 8 + 8 + 1;
+constexpr size_t kHeadBytes = 8 + 4 + 4 + 8 + 8 + 1 + 8;
 constexpr size_t kChunkBytes = 8 + 4 + sizeof(ChunkId) + sizeof(Checksum);
 
 template <class T>
@@ -69,6 +69,7 @@ std::string encode_image_map(const ImageMap& map) {
   append<uint64_t>(bytes, map.size_bytes);
   append<uint64_t>(bytes, chunks.size());
   append<uint8_t>(bytes, map.is_whole ? 1 : 0);
+  append<uint64_t>(bytes, map.inode);
   for (const ChunkRef& chunk : chunks) append_chunk(bytes, chunk);
   std::string bits(bitmap_bytes(chunks.size()), '\0');
   for (size_t i = 0; i < chunks.size(); ++i) {
@@ -95,6 +96,7 @@ Result<ImageMap> parse_image_map(std::string_view bytes) {
   map.size_bytes = take<uint64_t>(bytes);
   const auto count = take<uint64_t>(bytes);
   map.is_whole = take<uint8_t>(bytes) != 0;
+  map.inode = take<uint64_t>(bytes);
   if (count > bytes.size() / kChunkBytes || bytes.size() != count * kChunkBytes + bitmap_bytes(count)) {
     return fail(Errc::corrupt, "{} bytes are no map of {} chunks", bytes.size(), count);
   }

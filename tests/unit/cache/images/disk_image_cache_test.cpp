@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/wait.h"
 #include "cache/disk_staging_area.h"
 #include "cache/memory_block_cache.h"
 #include "tests/support/fake_clock.h"
@@ -365,7 +366,9 @@ TEST_F(DiskImageCacheTest, DamagedMapsCostTheirImagesAndNothingElse) {
     bring(*cache, sound);
     bring(*cache, damaged);
   }
-  fs::resize_file(path() + "/images/2.map", 77);
+  std::vector<fs::path> maps = files(".map");
+  std::ranges::sort(maps);
+  fs::resize_file(maps.at(1), 77);
   std::ofstream(path() + "/images/17.data") << "nobody's";
   const auto cache = open_cache();
   EXPECT_TRUE(reads(*cache, sound, 1));
@@ -380,6 +383,96 @@ TEST_F(DiskImageCacheTest, FilesThatSomebodyRemovesCostTheirChunks) {
   fs::remove(files(".data").at(0));
   EXPECT_FALSE(reads(*cache, content, 0));
   EXPECT_EQ(open_image(*cache, content)->whole(), nullptr);
+}
+
+TEST_F(DiskImageCacheTest, ManyImagesHaveFewDescriptors) {
+  const auto open_descriptors = [] {
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+  };
+  const auto cache = open_cache(1 << 30);
+  const auto before = open_descriptors();
+  std::vector<ImagePtr> held;
+  for (uint64_t i = 0; i < 150; ++i) {
+    const Content content({1, 2, 1000 + i});
+    held.push_back(open_image(*cache, content));
+    held.back()->put(content.chunk(2), content.plain(2));
+  }
+  cache->flush();
+  EXPECT_LE(open_descriptors() - before, 3 * 64);
+}
+
+TEST_F(DiskImageCacheTest, AFileOfEqualChunksCostsNoMoreThanAnother) {
+  const auto cache = open_cache(1ULL << 40);
+  std::vector<ChunkRef> equal;
+  const Buffer plain = random_bytes(64, 1);
+  for (uint64_t i = 0; i < 200000; ++i) equal.push_back({64 * i, 64, sha256(plain.view()), xxh3_128(plain.view())});
+  const auto chunks = std::make_shared<const std::vector<ChunkRef>>(equal);
+  const auto area = DiskStagingArea::open(path(), 0);
+  ASSERT_TRUE(area);
+  const SteadyTime begin = system_clock().steady_now();
+  {
+    const ImagePtr image = cache->open(64 * equal.size(), chunks);
+    auto staged = (*area)->create(0);
+    ASSERT_TRUE(staged);
+    EXPECT_TRUE(image->adopt(**staged, [](const ChunkRef&) { return true; }));
+  }
+  cache->flush();
+  cache->clear();
+  EXPECT_EQ(cache->stats().images, 0U);
+  EXPECT_LT(system_clock().steady_now() - begin, std::chrono::seconds(20));
+}
+
+TEST_F(DiskImageCacheTest, AFileThatIsTooLargeForTheDiskStopsNoOthers) {
+  const auto cache = open_cache();
+  const Content huge({1, 2}, 1ULL << 62);
+  bring(*cache, huge);
+  EXPECT_FALSE(reads(*cache, huge, 0));
+  const Content other({3, 4, 5});
+  bring(*cache, other);
+  EXPECT_TRUE(reads(*cache, other, 2));
+}
+
+TEST_F(DiskImageCacheTest, AnEmptiedDirectoryIsBegunAnew) {
+  const auto cache = open_cache();
+  const Content content({1, 2, 3});
+  bring(*cache, content);
+  fs::remove_all(path() + "/images");
+  for (int i = 0; i < 300 && (!fs::exists(path() + "/images/lock") || cache->stats().images > 0); ++i) {
+    (void)pause(std::chrono::milliseconds(20), test_context());
+  }
+  EXPECT_EQ(cache->stats().used_bytes, 0U);
+  bring(*cache, content);
+  EXPECT_TRUE(reads(*cache, content, 1));
+  EXPECT_FALSE(DiskImageCache::open({.path = path(), .capacity_bytes = 64 << 20})) << "it is this process's again";
+}
+
+TEST_F(DiskImageCacheTest, ACopyOfTheDataIsNotBelievedUnseen) {
+  const Content content({1, 2, 3});
+  bring(*open_cache(), content);
+  const fs::path data = files(".data").at(0);
+  fs::copy_file(data, data.string() + ".copy");
+  fs::rename(data.string() + ".copy", data);
+  flip_a_bit(data, kChunk + 5);
+  const auto cache = open_cache();
+  const ImagePtr image = open_image(*cache, content);
+  cache->flush();
+  EXPECT_EQ(image->whole(), nullptr);
+}
+
+TEST_F(DiskImageCacheTest, TheOrderOfUseSurvivesARestart) {
+  const Content first({1, 2, 3});
+  const Content second({4, 5, 6});
+  {
+    const auto cache = open_cache();
+    bring(*cache, first);
+    bring(*cache, second);
+    (void)pause(std::chrono::milliseconds(20), test_context());
+    open_image(*cache, first);
+  }
+  const auto cache = open_cache(7 * kChunk);
+  bring(*cache, Content({7, 8, 9}));
+  EXPECT_TRUE(reads(*cache, first, 0));
+  EXPECT_FALSE(reads(*cache, second, 0));
 }
 
 TEST_F(DiskImageCacheTest, OneProcessAtATime) {
