@@ -190,15 +190,10 @@ void DiskImageCache::release(const ImageRecordPtr& image) {
   if (--image->holders > 0 || image->is_gone) return;
   if (image->used_bytes == 0 && is_idle(*image)) return evict_locked(image, evicted);
   if (!image->is_whole() || image->unsaved_bytes > 0) settle_soon_locked(image);
-  close_if_idle_locked(*image);
 }
 
 bool DiskImageCache::is_idle(const ImageRecord& image) {
   return image.holders == 0 && image.on_the_way.empty() && !image.is_settling && !image.is_adopting;
-}
-
-void DiskImageCache::close_if_idle_locked(ImageRecord& image) {
-  if (is_idle(image)) image.close_file();
 }
 
 bool DiskImageCache::contains(const ImageRecord& image, const ChunkRef& chunk) const {
@@ -247,7 +242,6 @@ void DiskImageCache::put(const ImageRecordPtr& image, const ChunkRef& chunk, Sha
     write(image, index, plain->view());
     const MutexLock lock(mutex_);
     ++tasks_ended_;
-    close_if_idle_locked(*image);
     progress_.notify_all();
   });
 }

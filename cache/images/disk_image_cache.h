@@ -121,7 +121,6 @@ class DiskImageCache final : public ImageCache {
   void touch_locked(ImageRecord& image) CAIRN_REQUIRES(mutex_);
   void index_locked(ImageRecord& image, size_t chunk) CAIRN_REQUIRES(mutex_);
   void unindex_locked(const ImageRecord& image, size_t chunk) CAIRN_REQUIRES(mutex_);
-  void close_if_idle_locked(ImageRecord& image) CAIRN_REQUIRES(mutex_);
 
   const Options options_;
   const std::string directory_;

@@ -42,7 +42,6 @@ void DiskImageCache::settle_soon_locked(const ImageRecordPtr& image) {
     ++tasks_ended_;
     if (std::exchange(image->settles_again, false)) settle_soon_locked(image);
     if (image->used_bytes == 0 && is_idle(*image) && !image->is_gone) evict_locked(image, evicted);
-    close_if_idle_locked(*image);
     progress_.notify_all();
   });
 }
@@ -198,11 +197,11 @@ void DiskImageCache::start_over() {
   if (is_ours_.exchange(false)) log::warning("cache '{}': somebody has removed its images", directory_);
   {
     Evicted left;
+    left.are_ours = false;
     const MutexLock lock(mutex_);
     std::vector<ImageRecordPtr> all;
     for (const auto& [id, image] : images_) all.push_back(image);
     for (const ImageRecordPtr& image : all) evict_locked(image, left);
-    left.images.clear();
   }
   if (!make_directories(directory_)) return;
   auto lock = DirectoryLock::take(directory_, options_.path);

@@ -75,7 +75,7 @@ class ImageRecord {
     file_ = std::move(*opened);
     return file_;
   }
-  // Nobody will want it soon: its descriptors go.
+  // Its descriptors go, once the last who works with them is done.
   void close_file() {
     const MutexLock lock(opening_);
     file_.reset();
@@ -118,11 +118,15 @@ using ImageRecordPtr = std::shared_ptr<ImageRecord>;
 struct EvictedImages {
   EvictedImages() = default;
   ~EvictedImages() {
-    for (const ImageRecordPtr& image : images) image->remove_files();
+    for (const ImageRecordPtr& image : images) {
+      if (are_ours) image->remove_files();
+      image->close_file();  // else their room on the disk stays taken
+    }
   }
   EvictedImages(const EvictedImages&) = delete;
   EvictedImages& operator=(const EvictedImages&) = delete;
   std::vector<ImageRecordPtr> images;
+  bool are_ours = true;  // what lies under their names is theirs
 };
 
 }  // namespace cairn

@@ -133,9 +133,9 @@ TEST_F(DiskImageCacheTest, DamagedMapsCostTheirImagesAndNothingElse) {
 }
 
 TEST_F(DiskImageCacheTest, FilesThatSomebodyRemovesCostTheirChunks) {
-  const auto cache = open_cache();
   const ImageContent content({1, 2, 3});
-  bring(*cache, content);
+  bring(*open_cache(), content);
+  const auto cache = open_cache();
   fs::remove(files(".data").at(0));
   EXPECT_FALSE(reads(*cache, content, 0));
   EXPECT_EQ(open_image(*cache, content)->whole(), nullptr);
