@@ -25,7 +25,8 @@ struct ImageContent {
   ChunkList chunks;
   std::vector<uint64_t> seeds;
 
-  ImageContent(const std::vector<uint64_t>& of, uint64_t begin = 0, uint32_t chunk_bytes = kChunk) : seeds(of) {
+  explicit ImageContent(const std::vector<uint64_t>& of, uint64_t begin = 0, uint32_t chunk_bytes = kChunk)
+      : seeds(of) {
     std::vector<ChunkRef> list;
     uint64_t at = begin;
     for (const uint64_t seed : of) {
