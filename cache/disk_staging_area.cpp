@@ -2,14 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <limits>
 #include <optional>
 
 #include "base/digest.h"
@@ -47,18 +45,6 @@ void remove_file(const std::string& path) {
 
 // <sealed description>\0<log>: a note is found without its end only if the process died while writing it.
 constexpr char kNoteEnd = '\0';
-
-// Writes all of `bytes` at `offset`.
-Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(error_from_errno(errno, "write a staging file's note"));
-    bytes = bytes.subspan(static_cast<size_t>(count));
-    offset += static_cast<uint64_t>(count);
-  }
-  return {};
-}
 
 // The stem is `<directory>/<n>`; the files of a staging file are named after it.
 class DiskStagingFile final : public StagingFile {
@@ -273,13 +259,6 @@ uint64_t disk_bytes(int fd) {
   return ::fstat(fd, &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
-// For everybody, also where the super-user has more. A disk that cannot be asked is no reason to refuse.
-uint64_t free_on_disk(const std::string& directory) {
-  struct statvfs disk {};
-  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
-  return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
-}
-
 Result<KeptStagingFile> take(const std::string& stem, uint64_t number, bool is_kept,
                              const std::shared_ptr<DiskStagingArea::Shared>& shared) {
   auto found = read_whole_file(stem + std::string(is_kept ? kKeptSuffix : kNoteSuffix));
@@ -313,7 +292,7 @@ Result<void> take_out(const std::string& directory, const std::vector<KeepLog::L
 
 DiskStagingArea::Shared::Shared(const std::string& directory, uint64_t limit_bytes, uint64_t most_files)
     : room(
-          limit_bytes, [directory] { return free_on_disk(directory); }, most_files, ::geteuid()),
+          limit_bytes, [directory] { return disk_room(directory).free_bytes; }, most_files, ::geteuid()),
       log(directory),
       spares(directory) {}
 

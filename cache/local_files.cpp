@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <limits>
+#include <span>
 
 namespace cairn {
 
@@ -26,6 +29,20 @@ Result<void> write_and_sync(const std::string& path, std::string_view content) {
   if (!file) return fail(std::move(file).error());
   if (auto written = write_all(file->get(), content, path); !written) return written;
   if (::fsync(file->get()) != 0) return fail(error_from_errno(errno, fmt::format("fsync '{}'", path)));
+  return {};
+}
+
+// Calls `transfer` (pread or pwrite) until all of `bytes` is done.
+template <class Byte, class Transfer>
+Result<void> transfer_all(int fd, uint64_t offset, std::span<Byte> bytes, const Transfer& transfer, const char* what) {
+  while (!bytes.empty()) {
+    const ssize_t count = transfer(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(error_from_errno(errno, what));
+    if (count == 0) return fail(Errc::io, "{}: the file ends at {}", what, offset);
+    bytes = bytes.subspan(static_cast<size_t>(count));
+    offset += static_cast<uint64_t>(count);
+  }
   return {};
 }
 
@@ -73,6 +90,21 @@ Result<void> sync_directory(const std::string& path) {
   if (!directory) return fail(std::move(directory).error());
   if (::fsync(directory->get()) != 0) return fail(error_from_errno(errno, fmt::format("fsync '{}'", path)));
   return {};
+}
+
+Result<void> write_at(int fd, uint64_t offset, ByteView bytes) {
+  return transfer_all(fd, offset, bytes, ::pwrite, "write to the cache directory");
+}
+
+Result<void> read_at(int fd, uint64_t offset, MutableByteView out) {
+  return transfer_all(fd, offset, out, ::pread, "read from the cache directory");
+}
+
+DiskRoom disk_room(const std::string& path) {
+  constexpr uint64_t kEndless = std::numeric_limits<uint64_t>::max() / 2;
+  struct statvfs disk {};
+  if (::statvfs(path.c_str(), &disk) != 0) return {kEndless, kEndless};
+  return {disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize};
 }
 
 Result<std::string> read_whole_file(const std::string& path) {

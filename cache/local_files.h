@@ -1,6 +1,7 @@
 // Small steps on local files that the cache and the staging area share.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/bytes.h"
@@ -22,6 +23,18 @@ bool was_removed(int fd);
 
 // Makes the names in a directory durable.
 Result<void> sync_directory(const std::string& path);
+
+// All of `bytes` to `offset`, all of `out` from there. Failures: io (also where the file ends too early), no_space.
+Result<void> write_at(int fd, uint64_t offset, ByteView bytes);
+Result<void> read_at(int fd, uint64_t offset, MutableByteView out);
+
+// Of the file system that `path` is on, for everybody, also where the super-user has more. One that cannot be asked is
+// no reason to refuse: it is taken for endless.
+struct DiskRoom {
+  uint64_t free_bytes = 0;
+  uint64_t total_bytes = 0;
+};
+DiskRoom disk_room(const std::string& path);
 
 Result<std::string> read_whole_file(const std::string& path);
 

@@ -477,9 +477,11 @@ FileBytes::Dropped FileBytes::drop_draft_if_idle_locked() {
   return dropped;
 }
 
-// The list of chunks is on this machine, having just been stored.
+// Without the store: the list of chunks, having just been stored, is on this machine, or there is no cache for images.
 FileBytes::Dropped::~Dropped() {
   if (!version || std::holds_alternative<SharedBuffer>(version->content)) return;
+  const auto* list = std::get_if<Digest>(&version->content);
+  if (list != nullptr && !sources->environment.cache.contains(*list)) return;
   const auto context = RequestContext::within(kPatienceForOldChunks, Cause::maintenance);
   const auto written = FileReader::open(sources->environment, sources->reader, version, context);
   if (written) draft->become_image(**written);

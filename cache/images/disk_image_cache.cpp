@@ -460,7 +460,10 @@ bool DiskImageCache::is_behind() const {
 
 void DiskImageCache::flush() {
   MutexLock lock(mutex_);
-  progress_.wait(lock, [&]() CAIRN_REQUIRES(mutex_) { return tasks_ended_ == tasks_begun_; });
+  // What was put, and what is to be done once that is written: whoever goes on putting does not hold this up.
+  for (int round = 0; round < 2; ++round) {
+    progress_.wait(lock, [this, begun = tasks_begun_]() CAIRN_REQUIRES(mutex_) { return tasks_ended_ >= begun; });
+  }
 }
 
 void DiskImageCache::clear() {

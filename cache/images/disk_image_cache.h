@@ -36,9 +36,9 @@ namespace cairn {
 // them.
 //
 // Thread-safety: all methods may be called from any thread at once.
-// Ownership: open it after fork(); one process at a time (flock). Borrows the blocks, which must outlive it. Every
-// Image
-//   must be let go before it ends.
+// Ownership: open it after fork(); one process at a time (flock). Borrows the blocks, which must outlive it. Whoever
+// has
+//   an Image lets go of it before this ends.
 // Memory: about 150 bytes for each chunk that is here, and one chunk for each of three threads. Descriptors: kMostOpen
 //   images have three each; whoever reads by himself has his own.
 class DiskImageCache final : public ImageCache {

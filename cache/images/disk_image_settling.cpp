@@ -1,9 +1,6 @@
 // What is done for images in the background: what they lack is taken from elsewhere on this disk, what nobody vouches
 // for is checked, and what is known of them is written down.
-#include <sys/statvfs.h>
-
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -16,14 +13,11 @@ namespace {
 
 constexpr auto kLookEvery = std::chrono::seconds(1);  // at the disk, and whether somebody has removed the files
 
-// What the disk has left but for a twentieth of it, or a GiB: full disks are slow, and others need them. A disk that
-// cannot be asked is no reason to refuse.
+// What the disk has left but for a twentieth of it, or a GiB: full disks are slow, and others need them.
 uint64_t spare_bytes(const std::string& directory) {
-  struct statvfs disk {};
-  if (::statvfs(directory.c_str(), &disk) != 0) return std::numeric_limits<uint64_t>::max() / 2;
-  const uint64_t reserve = std::min<uint64_t>(disk.f_blocks * disk.f_frsize / 20, 1 << 30);
-  const uint64_t free = disk.f_bavail * disk.f_frsize;
-  return free - std::min(free, reserve);
+  const DiskRoom room = disk_room(directory);
+  const uint64_t reserve = std::min<uint64_t>(room.total_bytes / 20, 1 << 30);
+  return room.free_bytes - std::min(room.free_bytes, reserve);
 }
 
 }  // namespace
@@ -138,7 +132,8 @@ bool DiskImageCache::adopt(const ImageRecordPtr& image, StagingFile& file,
   if (!is_sound || image->is_gone) {
     if (!image->is_gone) stats_.used_bytes -= bytes;
     image->used_bytes = 0;
-    return taken.has_value();  // then the file is of no use, and goes with the image
+    image->takes_nothing = true;  // what lies between its chunks may be anything: it goes with the image
+    return taken.has_value();
   }
   for (const size_t i : there) {
     image->states[i] = ChunkState::proven;

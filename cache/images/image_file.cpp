@@ -17,27 +17,6 @@ namespace {
 constexpr uint64_t kBlock = Buffer::kPageBytes;  // a multiple of what any disk and file system asks for
 constexpr uint64_t kWorthDirect = 2 << 20;  // smaller reads are a reader's own, who may come again: the page cache's
 
-// Calls `transfer` (pread or pwrite) until [offset, offset + size) is done. Failures: io, no_space.
-template <class Byte, class Transfer>
-Result<void> transfer_all(int fd, uint64_t offset, std::span<Byte> bytes, const Transfer& transfer, const char* what) {
-  while (!bytes.empty()) {
-    const ssize_t count = transfer(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(error_from_errno(errno, what));
-    if (count == 0) return fail(Errc::io, "{}: the file ends at {}", what, offset);
-    bytes = bytes.subspan(static_cast<size_t>(count));
-    offset += static_cast<uint64_t>(count);
-  }
-  return {};
-}
-
-Result<void> write_all(int fd, uint64_t offset, ByteView bytes) {
-  return transfer_all(fd, offset, bytes, ::pwrite, "write an image");
-}
-Result<void> read_all(int fd, uint64_t offset, MutableByteView out) {
-  return transfer_all(fd, offset, out, ::pread, "read an image");
-}
-
 // A stretch of a file: what lies before its first whole block, the whole blocks, and the rest.
 struct Parts {
   uint64_t head;
@@ -89,7 +68,7 @@ Result<std::unique_ptr<ImageFile>> ImageFile::open_all(const std::string& path, 
 
 Result<void> ImageFile::write(uint64_t offset, ByteView bytes) {
   const auto [head, blocks] = parts_of(offset, bytes.size());
-  if (!direct_.valid() || blocks == 0) return write_all(cached_.get(), offset, bytes);
+  if (!direct_.valid() || blocks == 0) return write_at(cached_.get(), offset, bytes);
   ByteView middle = bytes.subspan(head, blocks);
   Buffer copy;
   if (!lies_like(offset, bytes.data())) {
@@ -97,18 +76,18 @@ Result<void> ImageFile::write(uint64_t offset, ByteView bytes) {
     std::memcpy(copy.data(), middle.data(), middle.size());
     middle = copy.view();
   }
-  if (auto written = write_all(cached_.get(), offset, bytes.first(head)); !written) return written;
-  if (auto written = write_all(direct_.get(), offset + head, middle); !written) return written;
-  return write_all(cached_.get(), offset + head + blocks, bytes.subspan(head + blocks));
+  if (auto written = write_at(cached_.get(), offset, bytes.first(head)); !written) return written;
+  if (auto written = write_at(direct_.get(), offset + head, middle); !written) return written;
+  return write_at(cached_.get(), offset + head + blocks, bytes.subspan(head + blocks));
 }
 
 Result<void> ImageFile::read(uint64_t offset, MutableByteView out) const {
   const auto [head, blocks] = parts_of(offset, out.size());
   if (!direct_.valid() || blocks < kWorthDirect || !lies_like(offset, out.data()))
-    return read_all(cached_.get(), offset, out);
-  if (auto got = read_all(cached_.get(), offset, out.first(head)); !got) return got;
-  if (auto got = read_all(direct_.get(), offset + head, out.subspan(head, blocks)); !got) return got;
-  return read_all(cached_.get(), offset + head + blocks, out.subspan(head + blocks));
+    return read_at(cached_.get(), offset, out);
+  if (auto got = read_at(cached_.get(), offset, out.first(head)); !got) return got;
+  if (auto got = read_at(direct_.get(), offset + head, out.subspan(head, blocks)); !got) return got;
+  return read_at(cached_.get(), offset + head + blocks, out.subspan(head + blocks));
 }
 
 Result<void> ImageFile::punch(uint64_t offset, uint64_t length) {

@@ -100,7 +100,7 @@ class ImageRecord {
   bool is_noted_whole = false;  // its map says so, durably: enough for the kernel to read it
   bool is_gone = false;         // evicted
   bool is_adopting = false;     // its bytes are being taken over: no others are taken
-  bool takes_nothing = false;   // no file can be made for it
+  bool takes_nothing = false;   // it has no file that can be used
   bool is_settling = false;     // somebody is to look after it
   bool settles_again = false;   // and once more
   uint64_t unsaved_bytes = 0;   // that its map does not know of

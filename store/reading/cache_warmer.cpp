@@ -22,6 +22,7 @@ Result<CacheWarmer::Report> CacheWarmer::run(std::vector<VersionPtr> files, cons
   for (const VersionPtr& file : files_) total_bytes_ += file->size_bytes;
   fetch_everything(progress);
   environment_.cache.flush();
+  environment_.images.flush();
   if (stop_.stop_requested()) return fail(Errc::cancelled, "stopped");
 
   const MutexLock lock(mutex_);
@@ -51,9 +52,6 @@ void CacheWarmer::fetch_everything(const Progress& progress) {
     progress(now);
     lock.lock();
   }
-  lock.unlock();
-  environment_.cache.flush();
-  environment_.images.flush();
 }
 
 // Files are opened without the lock: a long chunk list comes from the store.

@@ -76,6 +76,23 @@ class WithAPutMeanwhile final : public StagingFile {
   const std::function<void()> put_;
 };
 
+TEST_F(DiskImageCacheTest, TwoAdoptionsAtOnceStayWithinTheCapacity) {
+  const auto cache = open_cache(4 * kChunk);
+  const auto area = DiskStagingArea::open(path(), 0);
+  ASSERT_TRUE(area);
+  const ImageContent content({1, 2, 3});
+  const ImageContent other({4, 5, 6});
+  const ImagePtr image = open_image(*cache, content);
+  const ImagePtr other_image = open_image(*cache, other);
+  auto staged = (*area)->create(0);
+  auto other_staged = (*area)->create(0);
+  ASSERT_TRUE(staged && other_staged);
+  const auto has_all = [](const ChunkRef&) { return true; };
+  WithAPutMeanwhile file(std::move(*staged), [&] { EXPECT_FALSE(other_image->adopt(**other_staged, has_all)); });
+  EXPECT_TRUE(image->adopt(file, has_all));
+  EXPECT_EQ(cache->stats().used_bytes, 3U * kChunk);
+}
+
 TEST_F(DiskImageCacheTest, WhatIsPutWhileAStagingFileIsTakenOverIsNotBelievedAndLost) {
   const auto cache = open_cache();
   const auto area = DiskStagingArea::open(path(), 0);
